@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: EUPL-1.2
+# Shared by the scripts beside it: `. "$(dirname "$0")/lib.sh"`. Defines where things are, and says.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${ROCM_BENCH_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/rocm-bench}
+jobs=${ROCM_BENCH_JOBS:-$(nproc)}
+export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
+export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
+
+step() { printf '\n== %s\n' "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }
+
+# build PRESET [TARGET…]: configure when needed, then build; quiet unless it fails.
+build() {
+  local preset=$1 log
+  shift
+  log=$(mktemp)
+  if ! { (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 &&
+         cmake --build "$root/build/$preset" -j "$jobs" -- "$@" >>"$log" 2>&1; }; then
+    grep -nE 'error|Error|FAILED|warning:' "$log" | head -40 >&2 || :
+    tail -30 "$log" >&2
+    die "building preset $preset failed; the whole log: $log"
+  fi
+  rm -f "$log"
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: EUPL-1.2
+# Everything a change must pass: packages, a real llama-server, then all tests in a release build,
+# under AddressSanitizer + UBSan and under ThreadSanitizer. ci/test.sh [PRESET…] runs a part.
+. "$(dirname "$0")/lib.sh"
+started=$SECONDS
+presets=("$@")
+[ $# -gt 0 ] || presets=(release asan tsan)
+
+step "packages"
+"$root/ci/packages.sh" test
+
+step "a real llama-server"
+no_server=""
+if "$root/ci/llama_server_debian.sh" "$cache/llama-server"; then
+  export ROCM_TEST_LLAMA_SERVER=$cache/llama-server/llama-server
+else
+  rc=$?
+  [ "$rc" = 3 ] || die "ci/llama_server_debian.sh failed (exit $rc)"
+  no_server="tests labelled 'model' were SKIPPED: Debian's mirror does not deliver llama-server"
+fi
+
+export PYTHONPATH=$cache/scipy/root/usr/lib/python3/dist-packages
+for preset in "${presets[@]}"; do
+  step "build $preset"
+  build "$preset"
+  step "test $preset ($((SECONDS - started)) s so far)"
+  ctest --test-dir "$root/build/$preset" --output-on-failure -j "$jobs" -LE soak \
+    --no-tests=error | grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start +[0-9]+:' || {
+    printf '%s\n' "ci/test.sh: preset $preset has failing tests (above)" >&2
+    exit 1
+  }
+done
+printf '\nAll presets passed in %d s: %s\n' $((SECONDS - started)) "${presets[*]}"
+if [ -n "$no_server" ]; then printf '%s\n' "$no_server"; fi
