@@ -96,7 +96,7 @@ download() { # DIR PACKAGE...
     fi
   done
   fail "the Debian mirror ($mirror) does not deliver $*: $(
-    grep -E '^(E|W|Err):?' "$log" | tail -n 1 || true)" 3
+    grep '^E:' "$log" | head -n 1 || true)" 3
 }
 
 # One prefix with everything in it, run through the loader that came with it.
@@ -122,6 +122,7 @@ build_prefix() { # PREFIX PACKAGE...
   for backend in "$prefix/$lib"/ggml/backends*/*.so; do
     ln -sf "${backend#"$prefix/$lib/"}" "$prefix/$lib/"
   done
+  compgen -G "$prefix/$lib/libggml-cpu*.so" >/dev/null || fail "the packages hold no CPU backend"
 }
 
 # The wrapper finds its prefix beside itself at run time; `exec` keeps the pid.
@@ -168,7 +169,7 @@ make_vulkan() { # DIR
   # A bare name is found through --library-path; an absolute one would point into the system.
   sed -Ei 's|("library_path": *")[^"]*/|\1|' "$1/prefix/$icd"
   write_wrapper "$1/llama-server" prefix llama-server \
-    "export VK_DRIVER_FILES=\$p/$icd GGML_VK_VISIBLE_DEVICES=0"
+    "export VK_DRIVER_FILES=\$p/$icd GGML_VK_VISIBLE_DEVICES=\"\${GGML_VK_VISIBLE_DEVICES:-0}\""
   prove "$1/llama-server"
 }
 
