@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace rocm::gguf {
+
+// For tests only: a real llama-server on a free loopback port. It dies with this object, and with
+// the thread that started it.
+class RealServer {
+ public:
+  // The executable that the environment names in `variable`; nullopt where it names none.
+  static std::optional<std::string> Find(const char* variable = "ROCM_TEST_LLAMA_SERVER");
+
+  // `arguments` without host and port.
+  RealServer(const std::string& executable, std::vector<std::string> arguments);
+  RealServer(const RealServer&) = delete;
+  RealServer& operator=(const RealServer&) = delete;
+  ~RealServer();
+
+  // Whether /health says ok within the time. False at once when the process ended.
+  [[nodiscard]] bool Ready(std::chrono::seconds timeout);
+  [[nodiscard]] int port() const { return port_; }
+  // All that it has logged so far.
+  [[nodiscard]] std::string Log();
+
+ private:
+  void Drain(int fd);
+
+  int pid_ = -1;
+  int port_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string log_;
+  bool ended_ = false;
+  std::thread reader_;
+};
+
+}  // namespace rocm::gguf
