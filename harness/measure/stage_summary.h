@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "harness/measure/distribution.h"
+#include "harness/measure/request_record.h"
+
+namespace harness {
+
+// Limits of one request; it is good when it is ok and within every limit that is set.
+struct LatencyLimits {
+  std::optional<double> ttft_ms;  // from the scheduled time
+  std::optional<double> tpot_ms;
+  std::optional<double> e2e_ms;  // from the scheduled time
+};
+
+// CLOCK_MONOTONIC; empty when end_ns <= start_ns.
+struct SteadyWindow {
+  std::int64_t start_ns = 0;
+  std::int64_t end_ns = 0;
+  [[nodiscard]] double seconds() const {
+    return end_ns > start_ns ? static_cast<double>(end_ns - start_ns) * 1e-9 : 0.0;
+  }
+};
+
+// What a stage was asked to do, as far as its numbers depend on it.
+struct StagePlan {
+  // Closed loop: streams at once; 0 for an open loop.
+  int concurrency = 0;
+  // Open loop: the rate asked for, and the end of the ramp and of the arrivals.
+  double offered_per_s = 0;
+  std::int64_t window_start_ns = 0;  // 0: found from the records
+  std::int64_t window_end_ns = 0;
+  // What each answer was asked to have ("fixed" lengths); 0: not fixed.
+  int fixed_output_tokens = 0;
+  // Prompts may come from the cache; otherwise cached tokens are counted as violations.
+  bool caching_expected = false;
+  LatencyLimits limits;
+};
+
+// The numbers of one stage of one round; docs/metrics.md defines each name.
+struct StageSummary {
+  std::string scenario;
+  std::string variant;
+  int round = 0;
+  std::string stage;
+  SteadyWindow window;
+  std::int64_t requests = 0;
+  std::int64_t requests_ok = 0;
+  std::int64_t requests_failed = 0;
+  std::map<std::string, std::int64_t> outcomes;       // "ok" among them
+  std::map<std::string, std::int64_t> token_sources;  // of the requests that were ok
+  std::map<std::string, Distribution> distributions;  // "ttft_ms": over requests (icl_ms: gaps)
+  std::map<std::string, double> values;               // "throughput_tokens_per_s"
+};
+
+// From the records of one stage of one round, in any order.
+[[nodiscard]] StageSummary Summarise(std::span<const RequestRecord> records, const StagePlan& plan);
+
+// One statistic by its path: "ttft_ms.p99", "ttft_ms.n", "throughput_tokens_per_s",
+// "requests_failed", "outcomes.connection_reset". A bare distribution name means its median.
+struct Statistic {
+  double value = 0;
+  std::int64_t n = 0;
+  bool supported = true;  // false: a percentile that n does not carry
+  std::optional<double> low;
+  std::optional<double> high;
+};
+// nullopt when there is no such metric, or it has no samples.
+[[nodiscard]] std::optional<Statistic> FindStatistic(const StageSummary& summary,
+                                                     std::string_view path);
+
+}  // namespace harness
