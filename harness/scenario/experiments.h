@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/config.h"
+
+namespace harness {
+
+// How a server that we start is started. What is not set is left to the backend's own rules. Where
+// we attach to a running server none of it applies, and the records say so.
+struct ServerSettings {
+  std::optional<int> slots;
+  std::optional<int> context_per_slot;
+  std::optional<rocm::FlashAttention> flash_attention;
+  std::optional<std::string> kv_type_k;
+  std::optional<std::string> kv_type_v;
+  std::optional<int> gpu_layers;
+  std::optional<int> threads;
+  std::optional<int> batch_size;   // of the prompt, logical
+  std::optional<int> ubatch_size;  // of the prompt, physical
+  std::vector<std::string> args;   // appended
+  std::map<std::string, std::string> environment;
+  friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
+};
+
+// `over` where it is set, else `base`; arguments are appended.
+[[nodiscard]] ServerSettings Merge(const ServerSettings& base, const ServerSettings& over);
+
+enum class SweepParameter {
+  kConcurrency,     // of every recorded closed-loop stage
+  kRate,            // of every recorded open-loop stage, per second
+  kPromptTokens,    // synthetic prompts
+  kDepth,           // synthetic prompts
+  kOutputTokens,    //
+  kContextPerSlot,  // this and those below start the server anew
+  kSlots,
+  kBatchSize,
+};
+[[nodiscard]] std::string_view ToString(SweepParameter parameter);
+
+struct SweepAxis {
+  SweepParameter parameter = SweepParameter::kConcurrency;
+  std::vector<double> values;
+  // Rates only: stop after the first value that the server could not keep up with.
+  bool until_saturation = false;
+};
+
+// One side of a comparison: what differs from the scenario's own server.
+struct AbVariant {
+  std::string name;
+  ServerSettings server;
+  // A name that the command line binds to a binary, model or URL: --variant NAME=…
+  std::string binding;
+};
+
+struct AbPlan {
+  std::vector<AbVariant> variants;  // two; the first is the baseline
+  int rounds = 10;
+  double margin = 0.03;              // smaller effects are no change
+  std::vector<std::string> metrics;  // judged, with Holm's correction
+};
+
+enum class FaultAction { kKill, kSegv, kStop, kTerm };
+[[nodiscard]] std::string_view ToString(FaultAction action);
+enum class FaultMoment { kLoad, kPrefill, kDecode, kIdle };
+[[nodiscard]] std::string_view ToString(FaultMoment moment);
+
+// What is done to the server, when, and how soon it must serve again.
+struct FaultPlan {
+  FaultAction action = FaultAction::kKill;
+  FaultMoment moment = FaultMoment::kDecode;
+  int after_tokens = 1;  // decode only
+  int repeat = 1;
+  std::chrono::milliseconds recover_within{30'000};
+};
+
+}  // namespace harness

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "harness/scenario/loader.h"
+
+// Any bytes: a scenario or one line that names the file. What loads must round-trip.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto scenario = harness::ParseScenario(text, "/nonexistent/fuzz.json");
+  if (!scenario) {
+    const std::string& message = scenario.error().message;
+    if (!message.starts_with("/nonexistent/fuzz.json: ")) std::abort();
+    if (message.find('\n') != std::string::npos) std::abort();
+    return 0;
+  }
+  const std::string json = harness::ToJson(*scenario);
+  const auto again = harness::ParseScenario(json, "/nonexistent/fuzz.json");
+  if (!again || harness::ToJson(*again) != json) std::abort();
+  return 0;
+}

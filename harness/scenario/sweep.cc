@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/scenario/sweep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace harness {
+namespace {
+
+bool NeedsNewServer(SweepParameter parameter) {
+  return parameter == SweepParameter::kContextPerSlot || parameter == SweepParameter::kSlots ||
+         parameter == SweepParameter::kBatchSize;
+}
+
+void Apply(SweepParameter parameter, double value, Scenario& scenario) {
+  const int whole = static_cast<int>(value);
+  const auto each_stage = [&](auto* type, auto&& change) {
+    for (Stage& stage : scenario.stages) {
+      auto* loop = std::get_if<std::remove_pointer_t<decltype(type)>>(&stage.load);
+      if (stage.record && loop != nullptr) change(*loop);
+    }
+  };
+  switch (parameter) {
+    case SweepParameter::kConcurrency:
+      each_stage(static_cast<ClosedLoop*>(nullptr), [&](ClosedLoop& l) { l.concurrency = whole; });
+      break;
+    case SweepParameter::kRate:
+      each_stage(static_cast<OpenLoop*>(nullptr), [&](OpenLoop& l) {
+        if (l.process != ArrivalProcess::kTrace) l.rate_per_s = value;
+      });
+      break;
+    case SweepParameter::kPromptTokens:
+      std::get<SyntheticPrompt>(scenario.workload.prompt).tokens = FixedLength{whole};
+      break;
+    case SweepParameter::kDepth:
+      std::get<SyntheticPrompt>(scenario.workload.prompt).depth = whole;
+      break;
+    case SweepParameter::kOutputTokens: scenario.workload.output_tokens = FixedLength{whole}; break;
+    case SweepParameter::kContextPerSlot: scenario.server.context_per_slot = whole; break;
+    case SweepParameter::kSlots: scenario.server.slots = whole; break;
+    case SweepParameter::kBatchSize: scenario.server.batch_size = whole; break;
+  }
+}
+
+}  // namespace
+
+std::vector<Variant> Expand(const Scenario& scenario) {
+  std::vector<SweepAxis> axes = scenario.sweep;
+  std::stable_partition(axes.begin(), axes.end(),
+                        [](const SweepAxis& a) { return NeedsNewServer(a.parameter); });
+  std::size_t count = 1;
+  for (const SweepAxis& axis : axes) count *= axis.values.size();
+  std::vector<Variant> variants;
+  for (std::size_t i = 0; i < count; ++i) {
+    Variant variant{.name = "", .scenario = scenario, .values = {}, .new_server = true};
+    variant.scenario.sweep.clear();
+    std::size_t stride = count;
+    for (const SweepAxis& axis : axes) {
+      stride /= axis.values.size();
+      const double value = axis.values[i / stride % axis.values.size()];
+      Apply(axis.parameter, value, variant.scenario);
+      variant.values.push_back(value);
+      variant.name +=
+          fmt::format("{}{}={}", variant.name.empty() ? "" : ",", ToString(axis.parameter), value);
+    }
+    variant.new_server =
+        variants.empty() || !(variants.back().scenario.server == variant.scenario.server);
+    variants.push_back(std::move(variant));
+  }
+  return variants;
+}
+
+}  // namespace harness
