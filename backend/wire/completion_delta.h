@@ -30,6 +30,8 @@ enum class TokenSource { kIds, kUsage, kTimings, kChunks, kNone };
 struct CompletionDelta {
   std::string text;
   std::string reasoning;
+  // Name and arguments of tool calls, as they come (chat).
+  std::string tool_call;
   // Ids the event carries; may be fewer than `count`.
   std::vector<std::int32_t> ids;
   // Tokens generated since the event before, where the server says (ids, tokens_predicted);
@@ -37,7 +39,9 @@ struct CompletionDelta {
   int count = -1;
   std::vector<TokenLogprob> top_logprobs;
   // Prompt progress, role only, empty or finish events carry no content.
-  [[nodiscard]] bool has_content() const { return !text.empty() || !reasoning.empty(); }
+  [[nodiscard]] bool has_content() const {
+    return !text.empty() || !reasoning.empty() || !tool_call.empty();
+  }
   std::optional<FinishReason> finish_reason;
   std::string matched_stop;
   std::optional<Usage> usage;

@@ -22,12 +22,19 @@ struct ErrorReply {
 // and OpenAI JSON, other JSON, HTML, empty, truncated, hostile.
 [[nodiscard]] Error ErrorFromReply(const ErrorReply& reply);
 
+// The same for an error event in mid-stream: `{"error": {…}}`, `{"error": "…"}`, a bare
+// `{"code":…,"message":…}`, or no JSON at all. http_status is the event's own `code`, if it is one.
+[[nodiscard]] Error ErrorFromEvent(std::string_view data);
+
 // The class of an error by HTTP status, error type and message: the status alone, where the others
 // are empty; 0 where there was no status.
 [[nodiscard]] ErrorCode ClassifyError(int status, std::string_view type, std::string_view message);
 
 // Whether the same call may succeed later without any change by the caller.
 [[nodiscard]] bool IsRetryable(ErrorCode code, int status);
+
+// An error whose `retryable` follows from its class.
+[[nodiscard]] Error MakeError(ErrorCode code, std::string message);
 
 // Makes foreign text fit for a message: one line, valid UTF-8, no control characters, at most
 // `max_bytes`.
