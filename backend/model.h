@@ -23,7 +23,8 @@ struct TokenLogprob {
   double logprob = 0.0;
 };
 
-// One step of a stream: text, and the ids that it came from.
+// One step of a stream: text, and the ids that it came from. The text of a step may be empty: the
+// token that ends a generation, or text held back because it may become a stop string.
 struct Token {
   // The id, or the last one where the text came from several. -1 where the server gave none.
   std::int32_t id = -1;
@@ -33,10 +34,13 @@ struct Token {
   // All ids known for this text. Shorter than `count` where the server showed only the last id of
   // a character made of several tokens.
   std::vector<std::int32_t> ids;
-  // How many tokens were generated for this step: never a guess from the number of events.
+  // How many tokens were generated for this step, never guessed from the number of events: 0 where
+  // the server does not say (GenerateConfig::server_chat).
   int count = 1;
-  // ids.size() == count.
-  [[nodiscard]] bool complete() const { return static_cast<int>(ids.size()) == count; }
+  // Every id of this step is known.
+  [[nodiscard]] bool complete() const {
+    return count > 0 && static_cast<int>(ids.size()) == count;
+  }
   std::vector<TokenLogprob> top_logprobs;
 };
 

@@ -18,30 +18,44 @@ function(rocm_program name)
 endfunction()
 
 # rocm_test(NAME LABEL unit|integration|model|soak SOURCES a_test.cc … LINK room …
-#           [ENVIRONMENT K=V …] [TIMEOUT seconds])
+#           [ENVIRONMENT K=V …] [TIMEOUT seconds] [ON_MOCK])
+# ON_MOCK runs the same tests a second time against mock-llama-server, label integration.
 # Every TEST becomes one CTest test NAME.Suite.Case carrying the label. Tests find the built
 # programs through ROCM_TEST_BIN_DIR and the sources through ROCM_TEST_SOURCE_DIR.
 function(rocm_test name)
   if(NOT ROCM_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "ON_MOCK" "LABEL;TIMEOUT" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main rocm_warnings)
-  include(GoogleTest)
-  gtest_discover_tests(${name}
-    TEST_PREFIX "${name}."
-    DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60
-    PROPERTIES
-      LABELS ${arg_LABEL}
-      TIMEOUT ${arg_TIMEOUT}
-      SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
-      ENVIRONMENT "ROCM_TEST_BIN_DIR=${CMAKE_BINARY_DIR}/bin;ROCM_TEST_SOURCE_DIR=${PROJECT_SOURCE_DIR};${ROCM_SANITIZER_ENV};${arg_ENVIRONMENT}")
+  rocm_discover(${name} "${name}." ${arg_LABEL} ${arg_TIMEOUT} "${arg_ENVIRONMENT}")
+  if(arg_ON_MOCK)
+    rocm_discover(${name} "${name}.mock." integration ${arg_TIMEOUT}
+                  "${arg_ENVIRONMENT};ROCM_TEST_SERVER=mock")
+    add_dependencies(${name} mock-llama-server)
+  endif()
+endfunction()
+
+# One CTest test per GoogleTest test, listed when CTest runs: see discover_tests.cmake.
+function(rocm_discover target prefix label timeout environment)
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/${prefix}ctest.cmake)
+  file(CONFIGURE OUTPUT ${file} @ONLY CONTENT [[
+set(program "@CMAKE_RUNTIME_OUTPUT_DIRECTORY@/@target@")
+set(prefix "@prefix@")
+set(labels "@label@")
+set(timeout "@timeout@")
+set(environment "ROCM_TEST_BIN_DIR=@CMAKE_RUNTIME_OUTPUT_DIRECTORY@" "ROCM_TEST_SOURCE_DIR=@PROJECT_SOURCE_DIR@"
+  "@ROCM_SANITIZER_ENV@" "@environment@")
+list(FILTER environment EXCLUDE REGEX "^$")
+set(directory "@CMAKE_CURRENT_BINARY_DIR@")
+include("@PROJECT_SOURCE_DIR@/ci/cmake/discover_tests.cmake")
+]])
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
 endfunction()
 
 # rocm_benchmark(NAME SOURCES a_bench.cc … LINK room …)

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "backend/rocm/applied_settings.h"
+
+#include <charconv>
+#include <fstream>
+#include <string_view>
+
+#include "backend/http/control_client.h"
+#include "backend/wire/control_reply.h"
+
+namespace rocm {
+namespace {
+
+// "VmRSS:     1234 kB" → bytes.
+std::int64_t KilobytesOf(std::string_view line) {
+  const auto begin = line.find_first_of("0123456789");
+  if (begin == std::string_view::npos) return 0;
+  std::int64_t value = 0;
+  std::from_chars(line.data() + begin, line.data() + line.size(), value);
+  return value * 1024;
+}
+
+}  // namespace
+
+Result<Applied> ReadAppliedSettings(const llama_server::Server& server) {
+  const auto reply = http::ControlClient(server.endpoint()).GetOk("/props");
+  if (!reply) return Fail(reply.error());
+  const auto props = wire::ParseProps(reply->body);
+  if (!props) return Fail(props.error());
+
+  const llama_server::LogFacts facts = server.facts();
+  Applied applied;
+  applied.build = props->build_info.empty() ? facts.build : props->build_info;
+  AppliedSettings& settings = applied.settings;
+  settings.slots = props->total_slots >= 0 ? props->total_slots : facts.slots;
+  settings.context_per_slot =
+      props->context_per_slot >= 0 ? props->context_per_slot : facts.context_per_slot;
+  settings.gpu_layers = facts.layers_offloaded;
+  settings.flash_attention = facts.flash_attention;
+  settings.kv_type_k = facts.kv_type_k;
+  settings.kv_type_v = facts.kv_type_v;
+  for (const auto& device : facts.devices) {
+    if (device.used) settings.devices.push_back(device.name);
+  }
+  return applied;
+}
+
+Result<void> CheckApplied(const LoadPlan& plan, const AppliedSettings& applied) {
+  if (applied.slots >= 0 && applied.slots != plan.server.slots) {
+    return Fail(ErrorCode::kInternal, "llama-server runs " + std::to_string(applied.slots) +
+                                          " slots where " + std::to_string(plan.server.slots) +
+                                          " were asked for");
+  }
+  // More is harmless: builds round up.
+  if (applied.context_per_slot >= 0 && applied.context_per_slot < plan.server.context_per_slot) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "llama-server gives each slot a context of " +
+                    std::to_string(applied.context_per_slot) + " tokens where " +
+                    std::to_string(plan.server.context_per_slot) +
+                    " were asked for: the model or the memory does not allow more");
+  }
+  return {};
+}
+
+ProcessMemory ReadProcessMemory(pid_t pid) {
+  ProcessMemory memory;
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) memory.active_bytes = KilobytesOf(line);
+    if (line.starts_with("VmHWM:")) memory.peak_bytes = KilobytesOf(line);
+  }
+  return memory;
+}
+
+}  // namespace rocm

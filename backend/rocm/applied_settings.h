@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "backend/llama_server/server.h"
+#include "backend/model.h"
+#include "backend/rocm/load_plan.h"
+
+namespace rocm {
+
+struct Applied {
+  AppliedSettings settings;
+  std::string build;  // "b11669-Debian"
+};
+
+// What the running server says it applied: /props where it has an answer, else its log.
+[[nodiscard]] Result<Applied> ReadAppliedSettings(const llama_server::Server& server);
+
+// Whether that is what was planned. kDeviceError where the model went onto another device than the
+// pinned one; kInternal where the context or the slots differ.
+[[nodiscard]] Result<void> CheckApplied(const LoadPlan& plan, const AppliedSettings& applied);
+
+// Of the server process: resident memory, now and at most. Zero where /proc does not tell.
+struct ProcessMemory {
+  std::int64_t active_bytes = 0;
+  std::int64_t peak_bytes = 0;
+};
+[[nodiscard]] ProcessMemory ReadProcessMemory(pid_t pid);
+
+}  // namespace rocm

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "backend/rocm/load_plan.h"
+
+#include <algorithm>
+#include <string>
+
+#include "backend/gguf/metadata.h"
+
+namespace rocm {
+namespace {
+
+// Without a caller's wish: enough for a chat, small enough for any card.
+constexpr int kDefaultContext = 4096;
+
+Result<void> CheckConfig(const LoadConfig& config) {
+  const auto refuse = [](std::string_view what, int value) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "LoadConfig::" + std::string(what) + " is " + std::to_string(value));
+  };
+  if (config.context_len < 0) return refuse("context_len", config.context_len);
+  if (config.parallel_slots < 0) return refuse("parallel_slots", config.parallel_slots);
+  if (config.gpu_layers < -1) return refuse("gpu_layers", config.gpu_layers);
+  if (config.threads < 0) return refuse("threads", config.threads);
+  if (config.expected_streams < 0) return refuse("expected_streams", config.expected_streams);
+  if (config.restart.max_restarts < 0) return refuse("restart.max_restarts",
+                                                     config.restart.max_restarts);
+  return {};
+}
+
+ModelInfo DescribeModel(const gguf::Metadata& metadata) {
+  ModelInfo info;
+  info.architecture = metadata.architecture;
+  info.name = metadata.name;
+  info.quantisation = metadata.quantisation;
+  info.file_bytes = static_cast<std::int64_t>(metadata.file_bytes);
+  info.parameters = static_cast<std::int64_t>(metadata.parameters);
+  info.vocab_size = metadata.vocab_size;
+  info.layers = metadata.layers;
+  info.hidden_size = metadata.hidden_size;
+  info.context_length = metadata.context_length;
+  info.bits_per_weight = metadata.bits_per_weight;
+  return info;
+}
+
+}  // namespace
+
+int ContextPerSlot(int requested, int model_context) {
+  if (requested > 0) return requested;
+  return model_context > 0 ? std::min(model_context, kDefaultContext) : kDefaultContext;
+}
+
+void Report(const LoadConfig& config, LoadProgress::State state, std::string detail) {
+  if (!config.on_progress) return;
+  LoadProgress progress;
+  progress.state = state;
+  progress.detail = std::move(detail);
+  config.on_progress(progress);
+}
+
+Result<LoadPlan> PlanLoad(BackendKind kind, const std::string& path, const LoadConfig& config) {
+  if (auto ok = CheckConfig(config); !ok) return Fail(std::move(ok.error()));
+  Report(config, LoadProgress::State::kChecking, path);
+  const auto metadata = gguf::ReadMetadata(path);
+  if (!metadata) return Fail(metadata.error());
+
+  LoadPlan plan;
+  plan.backend = ToString(kind);
+  plan.model = DescribeModel(*metadata);
+  plan.server.model_path = path;
+  plan.server.load = config;
+  plan.server.slots = std::max(config.parallel_slots, 1);
+  plan.server.context_per_slot = ContextPerSlot(config.context_len, metadata->context_length);
+  return plan;
+}
+
+}  // namespace rocm

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "backend/config.h"
+#include "backend/llama_server/server.h"
+#include "backend/model.h"
+#include "backend/rocm/server_backend.h"
+
+namespace rocm {
+
+// Everything decided before a process is started: what the file is, what it needs, where it goes.
+struct LoadPlan {
+  std::string backend;  // "rocm", "cuda", …
+  ModelInfo model;      // the part of it that the file tells
+  llama_server::ServerConfig server;
+  // The device the model is pinned to, as the server's log will name it; empty: not pinned.
+  std::string expected_device;
+};
+
+// Reads the model file, settles context, slots and device, and holds the estimate against the
+// card. Fails with kInvalidArgument, kModelNotFound, kModelInvalid, kDeviceError or
+// kInsufficientMemory, before anything large is read or written.
+[[nodiscard]] Result<LoadPlan> PlanLoad(BackendKind kind, const std::string& path,
+                                        const LoadConfig& config);
+
+// min(the model's own, 4096) where the caller gave none, the caller's number otherwise.
+[[nodiscard]] int ContextPerSlot(int requested, int model_context);
+
+// Calls LoadConfig::on_progress, if there is one.
+void Report(const LoadConfig& config, LoadProgress::State state, std::string detail = {});
+
+}  // namespace rocm

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "backend/rocm/restarter.h"
+
+#include <optional>
+
+#include "backend/base/clock.h"
+#include "backend/llama_server/restart_policy.h"
+
+namespace rocm {
+
+struct Restarter::Notice {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  bool armed = false;
+  std::optional<ExitInfo> death;  // not answered yet
+  int restarts = 0;
+  bool gave_up = false;
+};
+
+Restarter::Restarter(std::shared_ptr<ModelCore> core, llama_server::ServerConfig config)
+    : core_(std::move(core)), config_(std::move(config)), notice_(std::make_shared<Notice>()) {
+  config_.on_exit = exit_notice();
+  config_.load.on_progress = nullptr;  // promised to come from the loading thread
+}
+
+Restarter::~Restarter() { Disarm(); }
+
+std::function<void(const ExitInfo&)> Restarter::exit_notice() {
+  return [notice = notice_](const ExitInfo& exit) {
+    const std::lock_guard lock(notice->mutex);
+    notice->death = exit;
+    notice->changed.notify_all();
+  };
+}
+
+void Restarter::Arm() {
+  const std::lock_guard lock(notice_->mutex);
+  notice_->armed = true;
+  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+}
+
+void Restarter::Disarm() {
+  {
+    const std::lock_guard lock(notice_->mutex);
+    notice_->armed = false;
+    notice_->gave_up = true;
+  }
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+int Restarter::restarts() const {
+  const std::lock_guard lock(notice_->mutex);
+  return notice_->restarts;
+}
+
+bool Restarter::gave_up() const {
+  const std::lock_guard lock(notice_->mutex);
+  return notice_->gave_up;
+}
+
+void Restarter::Run(std::stop_token stop) {
+  llama_server::RestartDecider decider(config_.load.restart);
+  std::unique_lock lock(notice_->mutex);
+  for (;;) {
+    if (!notice_->changed.wait(lock, stop, [this] { return notice_->death.has_value(); })) return;
+    notice_->death.reset();
+    Error reason;
+    reason.code = ErrorCode::kServerExited;
+    for (;;) {
+      const auto backoff = decider.Next(reason, Now());
+      if (!backoff) {
+        notice_->gave_up = true;
+        return;
+      }
+      notice_->changed.wait_for(lock, stop, *backoff, [] { return false; });
+      if (stop.stop_requested()) return;
+      lock.unlock();
+      auto started = StartAgain(stop);
+      lock.lock();
+      if (started) {
+        ++notice_->restarts;
+        break;
+      }
+      reason = started.error();
+    }
+  }
+}
+
+Result<void> Restarter::StartAgain(std::stop_token stop) {
+  llama_server::ServerConfig config = config_;
+  config.load.stop = stop;
+  auto server = llama_server::Server::Start(std::move(config));
+  if (!server) return Fail(std::move(server.error()));
+  core_->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)));
+  return {};
+}
+
+}  // namespace rocm

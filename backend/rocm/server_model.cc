@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "backend/rocm/server_model.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "backend/http/control_client.h"
+#include "backend/rocm/applied_settings.h"
+#include "backend/rocm/batch.h"
+#include "backend/rocm/token_stream_source.h"
+#include "backend/wire/completion_request.h"
+#include "backend/wire/control_reply.h"
+
+namespace rocm {
+namespace {
+
+constexpr std::chrono::milliseconds kTemplateDeadline{10'000};
+
+http::CallOptions CallOptionsFor(const GenerateConfig& config) {
+  http::CallOptions options;
+  options.deadline = config.deadline.count() > 0 ? std::min(config.deadline, kTemplateDeadline)
+                                                 : kTemplateDeadline;
+  options.cancel = config.cancel;
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ServerModel>> ServerModel::Start(LoadPlan plan) {
+  auto core = std::make_shared<ModelCore>();
+  std::unique_ptr<Restarter> restarter;
+  if (plan.server.load.restart.max_restarts > 0) {
+    restarter = std::make_unique<Restarter>(core, plan.server);
+    plan.server.on_exit = restarter->exit_notice();
+  }
+  auto server = llama_server::Server::Start(plan.server);
+  if (!server) return Fail(std::move(server.error()));
+  core->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)));
+
+  std::unique_ptr<ServerModel> model(new ServerModel(std::move(plan), core));
+  const auto verified = ReadAppliedSettings(*core->server());
+  if (!verified) return Fail(core->server()->Explain(verified.error()));
+  model->applied_ = verified->settings;
+  model->server_build_ = verified->build;
+  if (auto ok = CheckApplied(model->plan_, model->applied_); !ok) return Fail(ok.error());
+  if (restarter) restarter->Arm();
+  model->restarter_ = std::move(restarter);
+  Report(model->plan_.server.load, LoadProgress::State::kReady);
+  return model;
+}
+
+ServerModel::ServerModel(LoadPlan plan, std::shared_ptr<ModelCore> core)
+    : plan_(std::move(plan)), core_(std::move(core)) {}
+
+ServerModel::~ServerModel() { (void)Close(); }
+
+Result<std::shared_ptr<llama_server::Server>> ServerModel::LiveServer() const {
+  auto server = core_->server();
+  if (server == nullptr) return Fail(ErrorCode::kClosed, "the model is closed");
+  if (server->alive()) return server;
+  Error error;
+  error.code = ErrorCode::kServerExited;
+  error.message = "llama-server is not running";
+  error = server->Explain(std::move(error), std::chrono::milliseconds{0});
+  error.retryable = restarter_ != nullptr && !restarter_->gave_up();
+  return Fail(std::move(error));
+}
+
+Result<TokenStream> ServerModel::Stream(wire::Api api, std::string body,
+                                        std::shared_ptr<llama_server::Server> server,
+                                        const GenerateConfig& config) const {
+  http::StreamRequest request;
+  request.api = api;
+  request.body = std::move(body);
+  request.stall_timeout = config.stall_timeout;
+  request.deadline = config.deadline;
+  return TokenStream(std::make_unique<TokenStream::Source>(core_, std::move(server),
+                                                           std::move(request), config));
+}
+
+Result<TokenStream> ServerModel::Generate(std::string_view prompt, const GenerateConfig& config) {
+  auto server = LiveServer();
+  if (!server) {
+    core_->calls.Failed(server.error());
+    return Fail(std::move(server.error()));
+  }
+  auto body = wire::BuildRequest(wire::Api::kNative, prompt, config);
+  if (!body) return Fail(std::move(body.error()));
+  return Stream(wire::Api::kNative, std::move(*body), std::move(*server), config);
+}
+
+// The server's template first, then the native endpoint: the only streaming way that carries ids
+// without slowing the server down.
+Result<TokenStream> ServerModel::Chat(std::span<const Message> messages,
+                                      const GenerateConfig& config) {
+  auto server = LiveServer();
+  if (!server) {
+    core_->calls.Failed(server.error());
+    return Fail(std::move(server.error()));
+  }
+  if (config.server_chat) {
+    auto body = wire::BuildRequest(wire::Api::kChat, messages, config);
+    if (!body) return Fail(std::move(body.error()));
+    return Stream(wire::Api::kChat, std::move(*body), std::move(*server), config);
+  }
+  auto request = wire::BuildApplyTemplate(messages);
+  if (!request) return Fail(std::move(request.error()));
+  const http::ControlClient client((*server)->endpoint());
+  const auto reply = client.PostOk("/apply-template", *request, CallOptionsFor(config));
+  const auto prompt = reply ? wire::ParseTemplated(reply->body) : Result<std::string>{};
+  if (!reply || !prompt) {
+    Error error = (*server)->Explain(reply ? prompt.error() : reply.error());
+    core_->calls.Failed(error);
+    return Fail(std::move(error));
+  }
+  auto body = wire::BuildRequest(wire::Api::kNative, std::string_view(*prompt), config);
+  if (!body) return Fail(std::move(body.error()));
+  return Stream(wire::Api::kNative, std::move(*body), std::move(*server), config);
+}
+
+std::vector<Result<Classification>> ServerModel::Classify(std::span<const std::string> prompts,
+                                                          const GenerateConfig& config) {
+  return rocm::Classify(*this, prompts, config, plan_.server.slots);
+}
+
+std::vector<Result<Generation>> ServerModel::BatchGenerate(std::span<const std::string> prompts,
+                                                           const GenerateConfig& config) {
+  return rocm::BatchGenerate(*this, prompts, config, plan_.server.slots);
+}
+
+std::string ServerModel::ModelType() const { return plan_.model.architecture; }
+
+ModelInfo ServerModel::Info() const {
+  ModelInfo info = plan_.model;
+  info.backend = plan_.backend;
+  info.server_build = server_build_;
+  info.requested = plan_.server.load;
+  info.applied = applied_;
+  return info;
+}
+
+ModelMetrics ServerModel::Metrics() const {
+  ModelMetrics metrics = core_->calls.metrics();
+  if (const auto server = core_->server()) {
+    metrics.load_duration = server->load_duration();
+    const ProcessMemory memory = ReadProcessMemory(server->pid());
+    metrics.active_memory_bytes = memory.active_bytes;
+    metrics.peak_memory_bytes = memory.peak_bytes;
+  }
+  if (restarter_) metrics.restarts = restarter_->restarts();
+  return metrics;
+}
+
+std::optional<Error> ServerModel::Err() const { return core_->calls.last_error(); }
+
+bool ServerModel::Alive() const {
+  const auto server = core_->server();
+  return server != nullptr && server->alive();
+}
+
+// Streams go first: a llama-server that is asked to stop while it streams needs seconds.
+Result<void> ServerModel::Close() {
+  const std::lock_guard lock(close_mutex_);
+  if (restarter_) restarter_->Disarm();
+  core_->streams.CloseAll(ErrorCode::kClosed);
+  const auto server = core_->server();
+  if (server == nullptr) return {};
+  core_->set_server(nullptr);
+  auto report = server->Stop(plan_.server.load.stop_grace);
+  if (!report) return Fail(std::move(report.error()));
+  return {};
+}
+
+}  // namespace rocm

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "backend/model.h"
+#include "backend/rocm/load_plan.h"
+#include "backend/rocm/model_core.h"
+#include "backend/rocm/restarter.h"
+
+namespace rocm {
+
+// TextModel on a supervised llama-server. Thread-safe.
+class ServerModel final : public TextModel {
+ public:
+  // `plan` says what to start; blocks until the model answers and its settings are verified.
+  [[nodiscard]] static Result<std::unique_ptr<ServerModel>> Start(LoadPlan plan);
+  ~ServerModel() override;
+
+  [[nodiscard]] Result<TokenStream> Generate(std::string_view prompt,
+                                             const GenerateConfig& config) override;
+  [[nodiscard]] Result<TokenStream> Chat(std::span<const Message> messages,
+                                         const GenerateConfig& config) override;
+  [[nodiscard]] std::vector<Result<Classification>> Classify(std::span<const std::string> prompts,
+                                                             const GenerateConfig& config) override;
+  [[nodiscard]] std::vector<Result<Generation>> BatchGenerate(
+      std::span<const std::string> prompts, const GenerateConfig& config) override;
+  [[nodiscard]] std::string ModelType() const override;
+  [[nodiscard]] ModelInfo Info() const override;
+  [[nodiscard]] ModelMetrics Metrics() const override;
+  [[nodiscard]] std::optional<Error> Err() const override;
+  [[nodiscard]] bool Alive() const override;
+  Result<void> Close() override;
+
+  // For the harness, which drives the same server through its own load engine. The pointer keeps
+  // log and exit of that very process readable; a restart puts another in its place. nullptr once
+  // closed.
+  [[nodiscard]] std::shared_ptr<llama_server::Server> server() const { return core_->server(); }
+  [[nodiscard]] const LoadPlan& plan() const { return plan_; }
+
+ private:
+  ServerModel(LoadPlan plan, std::shared_ptr<ModelCore> core);
+  // The server for a new call, or why there is none.
+  [[nodiscard]] Result<std::shared_ptr<llama_server::Server>> LiveServer() const;
+  [[nodiscard]] Result<TokenStream> Stream(wire::Api api, std::string body,
+                                           std::shared_ptr<llama_server::Server> server,
+                                           const GenerateConfig& config) const;
+
+  const LoadPlan plan_;
+  const std::shared_ptr<ModelCore> core_;
+  AppliedSettings applied_;
+  std::string server_build_;
+  std::unique_ptr<Restarter> restarter_;  // only with a restart policy
+  std::mutex close_mutex_;
+};
+
+}  // namespace rocm
