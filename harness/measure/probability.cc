@@ -95,8 +95,13 @@ std::int64_t BinomialQuantile(double q, std::int64_t n, double p) {
 
 double StudentCdf(double t, double degrees) {
   Check(degrees > 0);
-  if (t == 0) return 0.5;
-  const double tail = 0.5 * IncompleteBeta(degrees / 2, 0.5, degrees / (degrees + t * t));
+  const double t2 = t * t;
+  // Near the middle the mass between -t and t is what is small, far out it is the tail.
+  if (t2 < degrees) {
+    const double half = 0.5 * IncompleteBeta(0.5, degrees / 2, t2 / (degrees + t2));
+    return t > 0 ? 0.5 + half : 0.5 - half;
+  }
+  const double tail = 0.5 * IncompleteBeta(degrees / 2, 0.5, degrees / (degrees + t2));
   return t > 0 ? 1 - tail : tail;
 }
 

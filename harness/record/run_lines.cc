@@ -180,6 +180,14 @@ std::string SummaryLine(const StageSummary& summary, const SummaryContext& conte
   }
   Json values = Json::object();
   for (const auto& [name, value] : summary.values) values[name] = value;
+  Json rounds = Json::object();
+  for (const auto& [path, over] : summary.rounds) {
+    rounds[path] = {{"n", over.rounds},
+                    {"mean", over.mean},
+                    {"sd", over.sd},
+                    {"low", OrNull(over.low)},
+                    {"high", OrNull(over.high)}};
+  }
   const Json json = {{"type", "summary"},
                      {"scenario", summary.scenario},
                      {"variant", summary.variant},
@@ -199,6 +207,8 @@ std::string SummaryLine(const StageSummary& summary, const SummaryContext& conte
                      {"token_sources", Json(summary.token_sources)},
                      {"metrics", metrics},
                      {"values", values},
+                     {"counts", Json(summary.counts)},
+                     {"rounds", rounds},
                      {"error_bounds", Json(context.error_bounds)}};
   return Dump(json);
 }
