@@ -28,6 +28,17 @@ Registry& TheRegistry() {
 
 }  // namespace
 
+std::string_view ToString(BackendKind kind) {
+  switch (kind) {
+    case BackendKind::kRocm: return "rocm";
+    case BackendKind::kCuda: return "cuda";
+    case BackendKind::kVulkan: return "vulkan";
+    case BackendKind::kSycl: return "sycl";
+    case BackendKind::kCpu: return "cpu";
+  }
+  return "rocm";
+}
+
 void RegisterBackend(std::shared_ptr<Backend> backend) {
   if (backend == nullptr) return;
   Registry& registry = TheRegistry();

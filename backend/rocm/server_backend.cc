@@ -30,17 +30,6 @@ class ServerBackend final : public Backend {
 
 }  // namespace
 
-std::string_view ToString(BackendKind kind) {
-  switch (kind) {
-    case BackendKind::kRocm: return "rocm";
-    case BackendKind::kCuda: return "cuda";
-    case BackendKind::kVulkan: return "vulkan";
-    case BackendKind::kSycl: return "sycl";
-    case BackendKind::kCpu: return "cpu";
-  }
-  return "rocm";
-}
-
 std::shared_ptr<Backend> MakeServerBackend(BackendKind kind) {
   return std::make_shared<ServerBackend>(kind);
 }
