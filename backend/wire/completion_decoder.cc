@@ -162,22 +162,29 @@ void CompletionDecoder::Finish(CompletionDelta& delta, const EventFields& fields
   completion_.matched_stop = delta.matched_stop;
 }
 
+std::int64_t CompletionDecoder::Total() const {
+  if (has_usage_) return completion_.usage.completion_tokens;
+  if (completion_.timings) return completion_.timings->predicted_n;
+  return -1;
+}
+
 TokenSource CompletionDecoder::token_source() const {
-  const bool counted = counts_known_ && counted_by_ids_;
-  if (counted && (!has_usage_ || completion_.usage.completion_tokens == counted_)) {
+  const std::int64_t total = Total();
+  if (counts_known_ && counted_by_ids_ && (!has_usage_ || total == counted_)) {
     return TokenSource::kIds;
   }
+  // Ids out of logprobs miss those within a character: they count where nothing contradicts them.
+  if (ids_ > 0 && (total < 0 || total == ids_)) return TokenSource::kIds;
   if (has_usage_) return TokenSource::kUsage;
   if (completion_.timings) return TokenSource::kTimings;
-  if (ids_ > 0) return TokenSource::kIds;
   return content_events_ > 0 ? TokenSource::kChunks : TokenSource::kNone;
 }
 
 int CompletionDecoder::tokens() const {
   switch (token_source()) {
     case TokenSource::kIds: return ToInt(counts_known_ && counted_by_ids_ ? counted_ : ids_);
-    case TokenSource::kUsage: return ToInt(completion_.usage.completion_tokens);
-    case TokenSource::kTimings: return ToInt(completion_.timings->predicted_n);
+    case TokenSource::kUsage:
+    case TokenSource::kTimings: return ToInt(Total());
     case TokenSource::kChunks: return ToInt(content_events_);
     case TokenSource::kNone: return 0;
   }

@@ -46,6 +46,7 @@ class CompletionDecoder {
                     CompletionDelta& delta);
   void Account(CompletionDelta& delta, const EventFields& fields);
   void Finish(CompletionDelta& delta, const EventFields& fields);
+  [[nodiscard]] std::int64_t Total() const;  // as the server reported it, or -1
 
   Api api_;
   bool ended_ = false;

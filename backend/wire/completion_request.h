@@ -20,7 +20,7 @@ using Prompt =
 struct RequestOptions {
   bool stream = true;
   // The `model` field, for servers that serve several; empty: not sent.
-  std::string model;
+  std::string model = {};
   // Ids in /v1/completions through llama-server's `verbose`.
   bool verbose = false;
   // Prompt progress events.

@@ -12,10 +12,10 @@ namespace rocm::wire {
 // What is needed of an HTTP answer to say what went wrong.
 struct ErrorReply {
   int status = 0;
-  std::string_view content_type;
-  std::string_view body;  // as much of it as was read
-  std::string_view retry_after;
-  std::string_view location;
+  std::string_view content_type = {};
+  std::string_view body = {};  // as much of it as was read
+  std::string_view retry_after = {};
+  std::string_view location = {};
 };
 
 // Class, one-line message, status and whether trying again may help. Any body will do: llama-server

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/wire/event_fields.h"
 
+#include <cmath>
+#include <limits>
 #include <string_view>
 
 #include "backend/wire/json.h"
@@ -84,8 +86,12 @@ TokenLogprob ReadLogprob(object entry) {
       (void)Read(field.value, out.id);
     } else if (field.key == "token" || field.key == "tok_str") {
       (void)Read(field.value, out.text);
-    } else if (field.key == "logprob" || field.key == "prob") {
+    } else if (field.key == "logprob") {
       (void)Read(field.value, out.logprob);
+    } else if (field.key == "prob") {
+      double probability = 0;
+      (void)Read(field.value, probability);
+      out.logprob = probability > 0 ? std::log(probability) : std::numeric_limits<double>::lowest();
     }
   }
   return out;
