@@ -23,8 +23,8 @@ enum class ArrivalProcess { kConstant, kPoisson, kGamma, kTrace };
 // One line of a trace file: {"at_s": 0.5, "prompt_tokens": 12, "output_tokens": 64}.
 struct TraceArrival {
   std::chrono::nanoseconds at{0};  // from the start of the stage
-  std::optional<int> prompt_tokens;
-  std::optional<int> output_tokens;
+  std::optional<int> prompt_tokens = {};
+  std::optional<int> output_tokens = {};
   friend bool operator==(const TraceArrival&, const TraceArrival&) = default;
 };
 
@@ -35,8 +35,8 @@ struct OpenLoop {
   double rate_per_s = 0;
   double shape = 1;  // gamma only: 1 is Poisson, below is burstier, above is more regular
   std::uint64_t seed = 0;
-  std::string trace_file;  // as the scenario file names it
-  std::vector<TraceArrival> trace;
+  std::string trace_file = {};  // as the scenario file names it
+  std::vector<TraceArrival> trace = {};
   int max_in_flight = 5'000;
   friend bool operator==(const OpenLoop&, const OpenLoop&) = default;
 };

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/error.h"
+#include "backend/http/endpoint.h"
+#include "backend/model.h"
+#include "harness/scenario/experiments.h"
+
+namespace harness {
+
+enum class TargetKind { kMock, kLlamaServer, kAttached };
+[[nodiscard]] std::string_view ToString(TargetKind kind);
+
+// What the command line says about the server.
+struct TargetOptions {
+  TargetKind kind = TargetKind::kMock;
+  std::string url;            // attached only
+  std::string model;          // a GGUF file; managed only
+  std::string server_binary;  // empty: the mock beside this program, or the backend's own search
+  std::vector<std::string> server_args;  // after the scenario's own
+  std::string backend;                   // "rocm", "cpu", …; empty: the first that is available
+  std::string api_key;                   // attached only
+  std::string served_model;              // the `model` field of requests; attached only
+  std::chrono::milliseconds load_timeout{600'000};
+};
+
+// "mock", "llama-server", "http://HOST:PORT" or "unix:PATH".
+[[nodiscard]] rocm::Result<TargetOptions> ParseTarget(std::string_view text);
+
+// What is known of a running target. Where the server did not say: empty, -1 or nullopt; nothing is
+// guessed.
+struct TargetFacts {
+  TargetKind kind = TargetKind::kAttached;
+  std::string backend;  // "rocm", "mock", "attached"
+  std::string binary;
+  std::string build;
+  std::vector<std::string> argv;  // without secrets
+  std::vector<std::string> environment;
+  rocm::AppliedSettings applied;
+  std::optional<rocm::ModelInfo> model;
+  std::string served_model;
+  std::optional<std::chrono::nanoseconds> load_duration;
+  int pid = -1;
+  // It is a llama-server: /completion, /tokenize, /slots are there, and requests may carry its
+  // fields. Otherwise it gets nothing but OpenAI's own.
+  bool llama_server = false;
+  // It speaks the chain vocabulary, so that every answer is known in advance.
+  bool chain = false;
+  std::vector<std::string> not_available;  // "token ids: not a llama-server", one line each
+};
+
+// A server that a run drives. Thread-safe but for Stop().
+class Target {
+ public:
+  virtual ~Target() = default;
+  [[nodiscard]] virtual const TargetFacts& facts() const = 0;
+  [[nodiscard]] virtual const rocm::http::Endpoint& endpoint() const = 0;
+  // False once the server's process has ended. Someone else's server counts as alive: its requests
+  // tell.
+  [[nodiscard]] virtual bool alive() const = 0;
+  // The error to record for a request that failed with `error`: where the process is dead, that it
+  // died, and how. May wait a moment for the death.
+  [[nodiscard]] virtual rocm::Error Explain(rocm::Error error) const = 0;
+  // Stops what we started, within `grace` or by force; leaves someone else's server alone.
+  // Idempotent.
+  virtual rocm::Result<void> Stop(std::chrono::milliseconds grace) = 0;
+};
+
+// Starts a server through the backend, as `settings` say, for that many streams at once; or
+// attaches to one, which must answer. `stop` ends the waiting with kCancelled.
+[[nodiscard]] rocm::Result<std::unique_ptr<Target>> OpenTarget(const TargetOptions& options,
+                                                               const ServerSettings& settings,
+                                                               int streams, std::stop_token stop);
+
+}  // namespace harness
