@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include <cstdint>
+#include <cstdlib>
+
+#include "backend/gguf/parser.h"
+#include "backend/gguf/tensor_type.h"
+
+namespace rocm::gguf {
+namespace {
+
+void Require(bool held) {
+  if (!held) std::abort();
+}
+
+void CheckRefusal(const Error& error) {
+  Require(error.code == ErrorCode::kModelInvalid);
+  Require(!error.message.empty() && error.message.size() < 2000);
+  for (const char c : error.message) Require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+}
+
+// What is accepted keeps the promises that its users build on.
+void CheckAccepted(const Metadata& metadata, std::uint64_t size) {
+  Require(metadata.file_bytes == size);
+  Require(metadata.version == 2 || metadata.version == 3);
+  Require(metadata.tensor_bytes <= size);
+  Require(metadata.layers >= 0 && metadata.context_length >= 0 && metadata.vocab_size >= 0);
+  Require(metadata.bits_per_weight >= 0);
+  std::uint64_t bytes = 0;
+  std::uint64_t elements = 0;
+  for (const TensorInfo& tensor : metadata.tensors) {
+    Require(!tensor.name.empty() && tensor.name.size() <= kMaxTensorNameBytes);
+    Require(tensor.shape.size() <= kMaxDimensions);
+    Require(FindTraits(tensor.type) != nullptr);
+    bytes += tensor.bytes;
+    elements += tensor.elements();
+  }
+  Require(bytes == metadata.tensor_bytes && elements == metadata.parameters);
+  for (const auto& [key, value] : metadata.values) {
+    Require(!key.empty() && key.size() <= kMaxKeyBytes);
+    if (const Array* array = metadata.ArrayAt(key)) {
+      Require(array->elements.empty() || array->elements.size() == array->count);
+      Require(array->elements.size() <= kMaxKeptElements);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rocm::gguf
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace rocm::gguf;
+  const auto result = ParseMetadata(MemoryInput(std::as_bytes(std::span(data, size))));
+  if (result) {
+    CheckAccepted(*result, size);
+  } else {
+    CheckRefusal(result.error());
+  }
+  return 0;
+}
