@@ -104,6 +104,13 @@ TEST_F(OrphanTest, TheParentIsKilledAtAnyMoment) {
   }
 }
 
+// Lets go on whoever opens the FIFO for reading.
+bool Release(const std::string& fifo) {
+  return test::AwaitTrue([&] {
+    return static_cast<bool>(UniqueFd(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK)));
+  });
+}
+
 // The parent dies after fork and before the child has asked to be told: the check of the parent's
 // pid must catch it.
 TEST_F(OrphanTest, TheParentIsKilledBetweenForkAndExec) {
@@ -118,8 +125,7 @@ TEST_F(OrphanTest, TheParentIsKilledBetweenForkAndExec) {
     ASSERT_TRUE(parent->Signal(SIGKILL));
     ASSERT_TRUE(parent->WaitExited(kPatience));
     ASSERT_FALSE(child.AwaitEnd(milliseconds(0)));
-    const UniqueFd release(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC));
-    ASSERT_TRUE(release);
+    ASSERT_TRUE(Release(fifo));
     EXPECT_TRUE(child.AwaitEnd());
     EXPECT_FALSE(std::filesystem::exists(mark));
   }
@@ -135,7 +141,7 @@ TEST_F(OrphanTest, AReleasedChildOfALivingParentExecutes) {
   Lines lines;
   const auto parent = StartParent({"fork-race", fifo, mark}, &lines);
   ASSERT_NE(lines.Await("forked "), "");
-  const UniqueFd release(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(Release(fifo));
   EXPECT_TRUE(test::AwaitTrue([&] { return std::filesystem::exists(mark); }));
 }
 

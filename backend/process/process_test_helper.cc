@@ -182,6 +182,7 @@ int ForkRace(const Arguments& a) {
   plan.executable = "/bin/sh";
   plan.argv = {"/bin/sh", "-c", "echo executed > " + a.at(1)};
   plan.after_fork = [](void* path) {
+    ::setpgid(0, 0);  // or it would die with the group of its parent
     char text[32] = "forked ";
     char* end = text + 7;
     int divisor = 1;
