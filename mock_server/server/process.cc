@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "mock_server/server/process.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "mock_server/http/server.h"
+#include "mock_server/server/log.h"
+#include "mock_server/server/model_file.h"
+#include "mock_server/server/service.h"
+#include "mock_server/truth_log.h"
+
+namespace mock {
+namespace {
+
+// Room for a few more than the slots; the rest is llama-server's rule.
+std::size_t HttpThreads(const Options& options) {
+  if (options.threads_http > 0) return static_cast<std::size_t>(options.threads_http);
+  const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return static_cast<std::size_t>(std::max<long>(options.parallel + 4, cores - 1));
+}
+
+// From command line to exit, step by step as the real one.
+class Process {
+ public:
+  explicit Process(Options options)
+      : options_(std::move(options)),
+        log_(options_.dialect.build == kCurrent, options_.verbosity),
+        service_(options_, timers_, log_, truth_),
+        server_(
+            {options_.host, static_cast<std::uint16_t>(options_.port), HttpThreads(options_)},
+            timers_,
+            [this](std::shared_ptr<Exchange> exchange) { service_.Handle(std::move(exchange)); }),
+        load_([&]() -> TimerQueue& { return timers_; }(), [this](Ns) { FinishLoading(); }),
+        end_(timers_, [this](Ns) { Exit("terminated", 0); }) {}
+
+  int Run();
+
+ private:
+  bool Bind();
+  void FinishLoading();
+  void ModelFailed(const ModelFileError& error);
+  void OnSignal();
+  void Exit(const char* how, int code);
+
+  Options options_;
+  TimerQueue timers_;
+  Log log_;
+  TruthLog truth_;
+  Service service_;
+  Server server_;
+  Timer load_;
+  Timer end_;
+  bool terminating_ = false;
+  int exit_code_ = 0;
+};
+
+bool Process::Bind() {
+  if (server_.Listen()) return true;
+  log_.Server(1, 'E', "start", "couldn't bind HTTP server socket, hostname: {}, port: {}",
+              options_.host, options_.port);
+  log_.Server(3, 'I', "operator()", "operator(): cleaning up before exit...");
+  log_.Server(1, 'E', "llama_server", "exiting due to HTTP server error");
+  return false;
+}
+
+void Process::ModelFailed(const ModelFileError& error) {
+  const std::string& path = options_.model;
+  log_.Plain(1, 'E', "{}", error.reason);
+  log_.Plain(1, 'E',
+             "llama_model_load: error loading model: llama_model_loader: failed to load model from "
+             "{}",
+             path);
+  log_.Plain(1, 'E', "llama_model_load_from_file_impl: failed to load model");
+  log_.Common(1, 'E', "common_init_", "failed to load model '{}'", path);
+  log_.Server(1, 'E', "load_model", "failed to load model, '{}'", path);
+  log_.Server(3, 'I', "operator()", "operator(): cleaning up before exit...");
+  log_.Server(1, 'E', "llama_server", "exiting due to model loading error");
+  Exit("bad model", 1);
+}
+
+void Process::FinishLoading() {
+  ModelFile model;
+  if (!options_.model.empty()) {
+    if (const auto error = ReadModelFile(options_.model, model)) {
+      ModelFailed(*error);
+      return;
+    }
+  }
+  service_.Loaded(std::move(model));
+  const EngineConfig& engine = service_.engine();
+  log_.Server(3, 'I', "load_model",
+              "initializing, n_slots = {}, n_ctx_slot = {}, kv_unified = '{}'", engine.slots,
+              engine.context_per_slot, engine.unified_kv);
+  log_.Server(3, 'I', "llama_server", "model loaded");
+  if (options_.unix_socket()) {
+    log_.Server(3, 'I', "llama_server", "listening on unix://{}", options_.host);
+  } else {
+    log_.Server(3, 'I', "llama_server", "listening on http://{}:{}", options_.host, server_.port());
+  }
+  // Only now: a signal during the load kills, as there.
+  server_.OnSignal([this] { OnSignal(); });
+}
+
+void Process::OnSignal() {
+  if (terminating_) {
+    static constexpr char kText[] = "Received second interrupt, terminating immediately.\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText, sizeof kText - 1);
+    truth_.End("second signal", Now());
+    ::_exit(1);
+  }
+  terminating_ = true;
+  log_.Server(3, 'I', "operator()", "operator(): cleaning up before exit...");
+  server_.StopListening();
+  service_.HaltStreams();
+  server_.CloseIdle();
+  if (!service_.streaming()) {
+    Exit("terminated", 0);
+    return;
+  }
+  // The threads that serve streams notice only when their next ping is due.
+  const double ping = options_.sse_ping_interval_s;
+  end_.Set(Now() + FromMs((ping > 0.0 ? ping : 30.0) * 1e3));
+}
+
+void Process::Exit(const char* how, int code) {
+  exit_code_ = code;
+  service_.AbandonStreams();
+  truth_.End(how, Now());
+  server_.Stop();
+}
+
+int Process::Run() {
+  log_.Server(3, 'I', "llama_server", "initializing ...");
+  if (!options_.truth_log.empty()) {
+    if (!truth_.Open(options_.truth_log)) {
+      log_.Server(1, 'E', "mock", "cannot write '{}': {}", options_.truth_log,
+                  std::strerror(errno));
+      return 1;
+    }
+    truth_.Start(options_.timing.name, options_.seed, Now());
+  }
+  if (options_.api_keys.empty()) {
+    log_.Server(2, 'W', "llama_server", "security: no API key is set and CORS allows all origins");
+  }
+  if (!Bind()) return 1;
+  log_.Server(3, 'I', "load_model", "loading model '{}'", options_.model);
+  const double warm_up = options_.warm_up ? options_.timing.warm_up_ms : 0.0;
+  load_.Set(Now() + FromMs(options_.timing.load_ms + warm_up));
+  server_.OnRound([this](bool quiet) {
+    service_.Tidy();
+    if (quiet) truth_.Flush();
+    if (terminating_ && !service_.streaming()) Exit("terminated", 0);
+  });
+  server_.Run();
+  return exit_code_;
+}
+
+}  // namespace
+
+int RunServer(Options options) { return Process(std::move(options)).Run(); }
+
+}  // namespace mock
