@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/gguf/random_weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -48,17 +49,15 @@ void FillHalves(double deviation, Random& random, std::span<std::byte> out) {
 }  // namespace
 
 std::uint16_t ToHalf(double value) {
+  const double magnitude = std::fabs(value);
+  // Steps of the fraction's last bit: 2^-24 below the normal range, as Q6_K's scales often are.
   int exponent = 0;
-  const double fraction = std::frexp(std::fabs(value), &exponent);  // in [0.5, 1)
-  // Half's fraction has 10 bits behind the leading one.
-  auto bits = static_cast<int>(std::lround(fraction * 2048.0));
-  int biased = exponent - 1 + 15;
-  if (bits == 2048) {
-    bits = 1024;
-    ++biased;
-  }
-  if (biased < 1 || biased > 30) std::abort();
-  return static_cast<std::uint16_t>((value < 0 ? 0x8000 : 0) | biased << 10 | (bits - 1024));
+  (void)std::frexp(magnitude, &exponent);  // magnitude in [0.5, 1) times two to the exponent
+  const int last_bit = std::max(exponent - 11, -24);
+  const long steps = std::lround(std::ldexp(magnitude, -last_bit));  // 2048 carries over by itself
+  const long bits = last_bit == -24 ? steps : ((last_bit + 24) << 10) + steps;
+  if (steps == 0 || bits >= 31 << 10) std::abort();
+  return static_cast<std::uint16_t>((value < 0 ? 0x8000 : 0) | bits);
 }
 
 void FillRandomWeights(TensorType type, double deviation, Random& random,
