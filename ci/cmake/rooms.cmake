@@ -69,3 +69,23 @@ function(rocm_benchmark name)
   target_link_libraries(${name} PRIVATE ${arg_LINK} benchmark::benchmark benchmark::benchmark_main
                         rocm_warnings)
 endfunction()
+
+# rocm_fuzz(NAME SOURCES a_fuzz.cc … LINK room … [CORPUS folder])
+# A libFuzzer program, built by the preset `fuzz` only. ci/fuzz.sh runs it on a copy of the corpus,
+# which the tests replay under g++.
+function(rocm_fuzz name)
+  if(NOT ROCM_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} rocm_warnings)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzzers)
+  if(arg_CORPUS)
+    cmake_path(ABSOLUTE_PATH arg_CORPUS BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    file(CREATE_LINK ${arg_CORPUS} ${CMAKE_BINARY_DIR}/fuzzers/${name}.corpus SYMBOLIC)
+  endif()
+  add_dependencies(fuzzers ${name})
+endfunction()
