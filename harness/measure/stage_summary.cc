@@ -73,8 +73,12 @@ bool WithinLimits(const RequestRecord& record, const LatencyLimits& limits) {
 
 void Count(std::span<const RequestRecord> records, const StagePlan& plan, StageSummary& summary) {
   auto& counts = summary.counts;
-  counts = {{"output_tokens_total", 0}, {"prompt_tokens_total", 0}, {"length_mismatches", 0},
-            {"cached_requests", 0},     {"usage_missing", 0},       {"good_requests", 0}};
+  counts = {{"output_tokens_total", 0},
+            {"prompt_tokens_total", 0},
+            {"length_mismatches", 0},
+            {"cached_requests", 0},
+            {"usage_missing", 0}};
+  if (plan.limits.any()) counts["good_requests"] = 0;
   for (const RequestRecord& record : records) {
     ++summary.outcomes[record.outcome];
     if (!record.ok()) continue;
@@ -87,7 +91,7 @@ void Count(std::span<const RequestRecord> records, const StagePlan& plan, StageS
       ++counts["length_mismatches"];
     }
     if (!plan.caching_expected && record.cached_tokens > 0) ++counts["cached_requests"];
-    if (WithinLimits(record, plan.limits)) ++counts["good_requests"];
+    if (plan.limits.any() && WithinLimits(record, plan.limits)) ++counts["good_requests"];
   }
   summary.requests = static_cast<std::int64_t>(records.size());
   summary.requests_failed = summary.requests - summary.requests_ok;
@@ -164,11 +168,11 @@ StageSummary Summarise(std::span<const RequestRecord> records, const StagePlan& 
   Count(records, plan, summary);
   SetDistributions(records, summary);
   SetRates(records, summary);
-  if (summary.requests > 0) {
+  if (summary.requests > 0 && plan.limits.any()) {
     summary.values["goodput_ratio"] = static_cast<double>(summary.counts["good_requests"]) /
                                       static_cast<double>(summary.requests);
-    summary.counts["concurrency_max"] = LargestConcurrency(records);
   }
+  summary.counts["concurrency_max"] = LargestConcurrency(records);
   if (const auto fairness = Fairness(records)) summary.values["fairness_jain"] = *fairness;
   return summary;
 }

@@ -18,6 +18,7 @@ struct LatencyLimits {
   std::optional<double> ttft_ms;  // from the scheduled time
   std::optional<double> tpot_ms;
   std::optional<double> e2e_ms;  // from the scheduled time
+  [[nodiscard]] bool any() const { return ttft_ms || tpot_ms || e2e_ms; }
 };
 
 inline constexpr int kAllRounds = -1;

@@ -105,7 +105,9 @@ TEST(TokensIn, ChunksWithoutCountsShareTheRequestsTokens) {
 TEST(Summarise, FailuresAreCountedAndNeverMeasured) {
   std::vector<RequestRecord> records = {Request(0, 10, 5, 3), Failure(30, "truncated"),
                                         Failure(60, "stalled"), Request(90, 20, 5, 3)};
-  const StageSummary s = Summarise(records, Closed(1));
+  StagePlan plan = Closed(1);
+  plan.limits.ttft_ms = 1000;
+  const StageSummary s = Summarise(records, plan);
   EXPECT_EQ(s.requests, 4);
   EXPECT_EQ(s.requests_ok, 2);
   EXPECT_EQ(s.requests_failed, 2);
@@ -139,6 +141,8 @@ TEST(Summarise, GoodputHoldsEveryLimit) {
                                               Request(200, 10, 9, 3)};
   StagePlan plan = Closed(1);
   const auto goodput = [&] { return Summarise(records, plan).values.at("goodput_ratio"); };
+  EXPECT_FALSE(Summarise(records, plan).values.contains("goodput_ratio"));
+  plan.limits.ttft_ms = 30;
   EXPECT_EQ(goodput(), 1);
   plan.limits.ttft_ms = 10;
   EXPECT_NEAR(goodput(), 2.0 / 3, 1e-12);

@@ -141,7 +141,7 @@ void AppendRequestLine(const RequestRecord& record, bool chunks, std::string& ou
   Number("http_status", record.http_status, out);
   Text("finish_reason", record.finish_reason, out);
   Number("tokens", record.tokens, out);
-  Text("token_source", record.token_source, out);
+  Text("token_source", record.token_source.empty() ? "none" : record.token_source, out);
   Number("prompt_tokens", record.prompt_tokens, out);
   Number("cached_tokens", record.cached_tokens, out);
   Number("scheduled_ns", record.scheduled_ns, out);

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: EUPL-1.2
+"""FINDINGS.md and its plots from run files.
+
+    report.py RUN.jsonl… --out DIRECTORY [--title TITLE] [--no-plots]
+
+Exit codes: 0 written, 2 bad input."""
+
+import argparse
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
+
+from rocm_reports import findings, run_file, text  # noqa: E402
+
+
+def write_whole(path, content):
+    """The old file or the new one, never half of one."""
+    temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Writes FINDINGS.md and plots from run files.")
+    parser.add_argument("runs", nargs="+", metavar="RUN.jsonl", type=pathlib.Path)
+    parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIRECTORY")
+    parser.add_argument("--title", default="FINDINGS")
+    parser.add_argument("--no-plots", action="store_true")
+    arguments = parser.parse_args(argv)
+    runs = []
+    for path in arguments.runs:
+        try:
+            runs.append(run_file.read_run(path))
+        except OSError as error:
+            print(f"report: cannot read {text.clean(path, 300)}: {error.strerror}", file=sys.stderr)
+            return 2
+    runs.sort(key=lambda run: run.run_id)
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        plots = {}
+        if not arguments.no_plots:
+            from rocm_reports import plots as drawing
+
+            plots = drawing.plot_all(runs, arguments.out, text.slug)
+        target = arguments.out / "FINDINGS.md"
+        write_whole(target, findings.findings(runs, plots, arguments.title))
+    except OSError as error:
+        print(f"report: cannot write to {text.clean(arguments.out, 300)}: {error.strerror}",
+              file=sys.stderr)
+        return 2
+    print(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
