@@ -25,6 +25,8 @@ struct Reply {
   int status = 0;
   std::string content_type;
   std::string server;  // the Server header: "llama.cpp"
+  std::string retry_after;
+  std::string location;
   std::string body;
 
   [[nodiscard]] bool ok() const { return status >= 200 && status < 300; }

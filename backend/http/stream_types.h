@@ -64,6 +64,8 @@ class StreamCanceller {
   StreamCanceller& operator=(const StreamCanceller&) = delete;
   void Cancel(ErrorCode reason);
 
+  [[nodiscard]] bool cancelled() const;
+
   class State;
   [[nodiscard]] const std::shared_ptr<State>& state() const { return state_; }
 

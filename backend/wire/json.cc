@@ -15,6 +15,7 @@ constexpr std::size_t kKeptBytes = 256U << 10;
 class ThreadParser {
  public:
   simdjson::error_code Parse(std::string_view text, simdjson::dom::element& root) {
+    if (text.empty()) return simdjson::EMPTY;
     if (text.size() > kKeptBytes) {
       oversized_ = true;
     } else if (oversized_) {
