@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <initializer_list>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -38,6 +39,11 @@ class Capabilities {
   // The key may come as LLAMA_API_KEY in the environment.
   [[nodiscard]] bool api_key_in_environment() const { return api_key_in_environment_; }
 
+  // --n-gpu-layers understands "all".
+  [[nodiscard]] bool all_layers_by_name() const { return all_layers_by_name_; }
+  // At --log-verbosity 4 it logs devices, buffers and contexts, and nothing per token.
+  [[nodiscard]] bool trace_verbosity() const { return trace_verbosity_; }
+
   // "version: 0.7.0 (build 11669, commit Debian)"
   [[nodiscard]] const std::string& version_text() const { return version_text_; }
   [[nodiscard]] int build() const { return build_; }  // 11669; -1 where it does not say
@@ -52,13 +58,15 @@ class Capabilities {
   int build_ = -1;
   bool unix_sockets_ = false;
   bool api_key_in_environment_ = false;
+  bool all_layers_by_name_ = false;
+  bool trace_verbosity_ = false;
 };
 
 struct ProbeOptions {
   // "NAME=value"; the probe must see the same device pin as the server later.
-  std::vector<std::string> environment;
+  std::vector<std::string> environment{};
   std::chrono::milliseconds timeout{30'000};  // of each run
-  std::stop_token stop;
+  std::stop_token stop{};
 };
 
 // Runs `binary --version`, and `--help` unless path, time, size and version text (a wrapper hides a

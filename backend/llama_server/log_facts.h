@@ -50,4 +50,8 @@ struct LogFacts {
   friend bool operator==(const LogFacts&, const LogFacts&) = default;
 };
 
+// Reads one more clean line of a log into `facts`. Lines it does not know change nothing. Knows the
+// wordings of several years of llama.cpp.
+void ReadLogLine(std::string_view line, LogFacts& facts);
+
 }  // namespace rocm::llama_server

@@ -51,6 +51,8 @@ struct StopReport {
   std::chrono::nanoseconds duration{0};
 };
 
+struct RunningServer;  // the inside of a Server
+
 // One running llama-server, ready and proven to be ours. Thread-safe. The destructor stops it.
 class Server {
  public:
@@ -96,9 +98,8 @@ class Server {
                               std::chrono::milliseconds wait = std::chrono::milliseconds{50}) const;
 
  private:
-  struct State;
-  explicit Server(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Server(std::unique_ptr<RunningServer> running);
+  std::unique_ptr<RunningServer> running_;
 };
 
 // ROCM_LLAMA_SERVER_PATH, else `llama-server` on PATH, unless `configured` names a file. The error

@@ -190,6 +190,7 @@ void Child::Supervisor::NoticeExit() {
   // First what it said last, so that whoever learns of the end finds the reason in the log.
   ReadBoth(kFinalDrainBytes);
   const ExitInfo exit = Reap();
+  options_.run_directory.reset();  // before anybody can know, so that nobody finds it
   {
     const std::lock_guard lock(mutex_);
     exit_ = exit;
@@ -198,7 +199,6 @@ void Child::Supervisor::NoticeExit() {
   [[maybe_unused]] const ssize_t n = ::write(exit_event_.get(), &one, sizeof one);
   exited_.notify_all();
   if (options_.on_exit) options_.on_exit(exit);
-  options_.run_directory.reset();
 }
 
 ExitInfo Child::Supervisor::Reap() {
