@@ -189,7 +189,8 @@ class CompletionReader : public ResponseReader {
 };
 
 asio::awaitable<void> Run(const Endpoint& endpoint, const StreamRequest& request,
-                          const DeltaSink& sink, std::shared_ptr<StreamCanceller::State> canceller,
+                          const DeltaSink& sink,
+                          const std::shared_ptr<StreamCanceller::State>& canceller,
                           StreamEnd& end) {
   const auto head = RequestHead("POST", endpoint, wire::Path(request.api), "text/event-stream",
                                 request.body.size());
@@ -200,7 +201,8 @@ asio::awaitable<void> Run(const Endpoint& endpoint, const StreamRequest& request
   const Timeouts timeouts{.connect = request.connect_timeout,
                           .stall = request.stall_timeout,
                           .deadline = request.deadline};
-  Connection connection(co_await asio::this_coro::executor, endpoint, timeouts, canceller);
+  const auto executor = co_await asio::this_coro::executor;
+  Connection connection(executor, endpoint, timeouts, canceller);
   CompletionReader reader(request, sink, connection, canceller.get());
   try {
     auto error = co_await connection.Exchange(*head, request.body, reader);
@@ -223,7 +225,10 @@ asio::awaitable<StreamEnd> StreamCompletion(Endpoint endpoint, StreamRequest req
                                             DeltaSink sink,
                                             std::shared_ptr<StreamCanceller> canceller) {
   StreamEnd end;
-  co_await Run(endpoint, request, sink, canceller ? canceller->state() : nullptr, end);
+  // GCC 12 destroys temporaries of a conditional inside co_await twice.
+  std::shared_ptr<StreamCanceller::State> state;
+  if (canceller) state = canceller->state();
+  co_await Run(endpoint, request, sink, state, end);
   if (end.error) RedactKey(endpoint, end.error->message);
   co_return end;
 }

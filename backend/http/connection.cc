@@ -278,10 +278,10 @@ asio::awaitable<std::optional<Error>> Connection::Connect() {
                           "the path of the socket is too long: " + endpoint_.unix_path);
     }
     addresses.emplace_back(asio::local::stream_protocol::endpoint(endpoint_.unix_path));
-  } else if (auto error = co_await Resolve(addresses)) {
-    co_return error;
   }
   std::optional<Error> error;
+  if (endpoint_.unix_path.empty()) error = co_await Resolve(addresses);
+  if (error) co_return error;
   for (const Address& address : addresses) {
     error = co_await ConnectTo(address);
     if (!error) break;
@@ -342,7 +342,8 @@ asio::awaitable<std::optional<Error>> Connection::Exchange(std::string_view head
   // broken pipe does.
   co_await Read(reader);
   Close();
-  co_return first_byte == TimePoint{} ? write_error : std::nullopt;
+  if (first_byte != TimePoint{}) co_return std::nullopt;
+  co_return write_error;
 }
 
 }  // namespace rocm::http

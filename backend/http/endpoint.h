@@ -11,11 +11,11 @@ namespace rocm::http {
 
 // Where a server listens. A Unix socket when `unix_path` is set, else TCP.
 struct Endpoint {
-  std::string host;
+  std::string host = {};
   std::uint16_t port = 0;
-  std::string unix_path;
-  std::string base_path;  // prefix of every request path, without a trailing slash
-  std::string api_key;    // sent as "Authorization: Bearer …" when not empty; never printed
+  std::string unix_path = {};
+  std::string base_path = {};  // prefix of every request path, without a trailing slash
+  std::string api_key = {};    // sent as "Authorization: Bearer …" when not empty; never printed
 
   [[nodiscard]] std::string ToString() const;  // "http://127.0.0.1:8080" or "unix:/run/x.sock"
 };

@@ -68,13 +68,13 @@ class ReplyReader : public ResponseReader {
 };
 
 asio::awaitable<Result<Reply>> Run(const Endpoint& endpoint, const CallRequest& request,
-                                   std::shared_ptr<StreamCanceller::State> canceller) {
+                                   const std::shared_ptr<StreamCanceller::State>& canceller) {
   const auto head =
       RequestHead(request.method, endpoint, request.path, "application/json", request.body.size());
   if (!head) co_return Fail(head.error());
   const Timeouts timeouts{.connect = {}, .stall = {}, .deadline = request.deadline};
-  Connection connection(co_await asio::this_coro::executor, endpoint, timeouts,
-                        std::move(canceller));
+  const auto executor = co_await asio::this_coro::executor;
+  Connection connection(executor, endpoint, timeouts, canceller);
   ReplyReader reader(request, connection);
   const std::string_view body = request.method == "GET" ? std::string_view() : request.body;
   const auto error = co_await connection.Exchange(*head, body, reader);
@@ -87,8 +87,11 @@ asio::awaitable<Result<Reply>> Run(const Endpoint& endpoint, const CallRequest& 
 asio::awaitable<Result<Reply>> Call(Endpoint endpoint, CallRequest request,
                                     std::shared_ptr<StreamCanceller> canceller) {
   Result<Reply> reply = Fail(ErrorCode::kInternal, "");
+  // GCC 12 destroys temporaries of a conditional inside co_await twice.
+  std::shared_ptr<StreamCanceller::State> state;
+  if (canceller) state = canceller->state();
   try {
-    reply = co_await Run(endpoint, request, canceller ? canceller->state() : nullptr);
+    reply = co_await Run(endpoint, request, state);
   } catch (const std::exception& e) {
     reply = Fail(ErrorCode::kInternal, std::string("while calling: ") + e.what());
   }
