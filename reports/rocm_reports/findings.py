@@ -216,7 +216,7 @@ def validity_section(run):
     if rows:
         parts += ["", table(["", "where", "check", "observed", "limit", "reason"], rows, (3, 4))]
     calibration = run.header.get("calibration")
-    when = _dict(calibration).get("created_at")
+    when = _dict(calibration).get("made_at")
     parts += ["", f"Calibration: {md(when) if when else 'none in force'}."]
     if run.problems:
         parts += ["", "The run file is damaged: " + "; ".join(md(p) for p in run.problems[:10]) + "."]

@@ -26,6 +26,12 @@ def sample(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """Every kind of line, few of each."""
+    return write_sample(tmp_path_factory.mktemp("runs"), "--rounds", "2", "--requests", "2")
+
+
+@pytest.fixture(scope="session")
 def hostile(tmp_path_factory):
     return write_sample(tmp_path_factory.mktemp("runs"), "--hostile", "--rounds", "1",
                         "--requests", "3")

@@ -112,8 +112,8 @@ def test_several_runs_in_one_report(sample, partial):
 
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
-def test_missing_parts_never_stop_a_report(sample, tmp_path, edit):
-    path = write(tmp_path / "run.jsonl", edit(lines_of(sample)))
+def test_missing_parts_never_stop_a_report(small, tmp_path, edit):
+    path = write(tmp_path / "run.jsonl", edit(lines_of(small)))
     assert report.main([str(path), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/FINDINGS.md").read_text().startswith("# FINDINGS")
 
@@ -145,9 +145,9 @@ def test_hostile_names_stay_text(hostile):
                            and "ttft_ms" not in x}) == 1
 
 
-def test_the_program(sample, tmp_path):
+def test_the_program(small, tmp_path):
     command = [sys.executable, str(conftest.REPORTS / "report.py")]
-    done = subprocess.run([*command, sample, "--out", tmp_path / "out", "--no-plots"],
+    done = subprocess.run([*command, small, "--out", tmp_path / "out", "--no-plots"],
                           capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == str(tmp_path / "out/FINDINGS.md")
@@ -158,7 +158,7 @@ def test_the_program(sample, tmp_path):
     assert list((tmp_path / "out").iterdir()) == [tmp_path / "out/FINDINGS.md"]
 
 
-def test_the_old_report_survives_a_full_disk(sample, tmp_path, monkeypatch):
+def test_the_old_report_survives_a_full_disk(small, tmp_path, monkeypatch):
     target = tmp_path / "FINDINGS.md"
     target.write_text("old")
 
@@ -166,6 +166,6 @@ def test_the_old_report_survives_a_full_disk(sample, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(report.os, "fsync", no_space)
-    assert report.main([str(sample), "--out", str(tmp_path), "--no-plots"]) == 2
+    assert report.main([str(small), "--out", str(tmp_path), "--no-plots"]) == 2
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

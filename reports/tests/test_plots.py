@@ -103,10 +103,10 @@ def test_an_underscore_does_not_hide_a_line(hostile, tmp_path, figures):
     assert len(figures[0].legends[0].get_texts()) == 1
 
 
-def test_the_same_run_gives_the_same_picture(sample, tmp_path):
+def test_the_same_run_gives_the_same_picture(small, tmp_path):
     pictures = []
     for name in ("a", "b"):
-        report.main([str(sample), "--out", str(tmp_path / name)])
+        report.main([str(small), "--out", str(tmp_path / name)])
         pictures.append(sorted(p.read_bytes() for p in (tmp_path / name).glob("*.png")))
     assert pictures[0] == pictures[1]
 

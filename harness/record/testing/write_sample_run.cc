@@ -204,7 +204,7 @@ class SampleRun {
     header.server.argv = {"mock-llama-server", "--model", "model.gguf", "-c", "2048"};
     header.server.requested = {{"slots", 1}, {"context_per_slot", 2048}};
     header.server.applied = {{"slots", 1}, {"context_per_slot", 2048}};
-    header.calibration = {{"created_at", "2026-01-01T00:00:00.000Z"}};
+    header.calibration = {{"made_at", "2026-01-01T00:00:00.000Z"}};
     return writer_.Header(header).has_value();
   }
 
