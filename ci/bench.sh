@@ -22,16 +22,25 @@ case " $* " in
   *) arguments+=(--target mock) ;;
 esac
 
+out=$root/results/runs
+for ((i = 0; i < ${#arguments[@]}; i++)); do
+  case ${arguments[i]} in
+    --out) out=${arguments[i + 1]:-$out} ;;
+    --out=*) out=${arguments[i]#--out=} ;;
+  esac
+done
+[[ " $* " == *" --out"* ]] || arguments+=(--out "$out")
+
 step "run"
-runs=$(mktemp)
-trap 'rm -f "$runs"' EXIT
+mkdir -p "$out"
+before=$(mktemp)
+trap 'rm -f "$before"' EXIT
 rc=0
-"$bench" run "${arguments[@]}" --run-list "$runs" || rc=$?
-[ -s "$runs" ] || exit "$rc"
+"$bench" run "${arguments[@]}" || rc=$?
+mapfile -t files < <(find "$out" -maxdepth 1 -name '*.jsonl' -newer "$before" | sort)
+[ ${#files[@]} -gt 0 ] || exit "$rc"  # a dry run, or nothing was measured
 
 step "report"
-mapfile -t files <"$runs"
-report=$root/results/runs/report
-"$bench" report "${files[@]}" --out "$report"
-printf 'Report: %s\n' "$report/FINDINGS.md"
+"$bench" report "${files[@]}" --out "$out/report"
+printf 'Report: %s\n' "$out/report/FINDINGS.md"
 exit "$rc"
