@@ -82,7 +82,10 @@ ResponseParser::ResponseParser(const Limits& limits, BodySink sink)
 
 ResponseParser::~ResponseParser() = default;
 
-bool ResponseParser::head_done() const { return message_->is_header_done(); }
+bool ResponseParser::head_done() const {
+  return message_->is_header_done() && message_->head.status / 100 != 1;
+}
+
 const ResponseHead& ResponseParser::head() const { return message_->head; }
 
 ResponseParser::Status ResponseParser::Failed(ErrorCode code, std::string message) {
