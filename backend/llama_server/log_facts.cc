@@ -199,10 +199,7 @@ bool ReadContext(string_view line, LogFacts& facts) {
   take("n_ctx_slot", facts.context_per_slot);
   take("n_ctx_seq", facts.context_per_slot);
   take("n_ctx_per_seq", facts.context_per_slot);
-  if (line.find("context: n_ctx ") != string_view::npos ||
-      line.find("with_model: n_ctx ") != string_view::npos) {
-    take(": n_ctx", facts.context_total);
-  }
+  take(": n_ctx", facts.context_total);
   return known;
 }
 

@@ -14,7 +14,7 @@
 #include <fstream>
 #include <thread>
 
-#include "backend/process/test_support.h"
+#include "backend/process/testing/support.h"
 
 namespace rocm::process {
 namespace {

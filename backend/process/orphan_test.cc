@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <random>
 
-#include "backend/process/test_support.h"
+#include "backend/process/testing/support.h"
 
 namespace rocm::process {
 namespace {

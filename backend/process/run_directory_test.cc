@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "backend/process/run_record.h"
-#include "backend/process/test_support.h"
+#include "backend/process/testing/support.h"
 
 namespace rocm::process {
 namespace {

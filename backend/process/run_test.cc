@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "backend/process/test_support.h"
+#include "backend/process/testing/support.h"
 
 namespace rocm::process {
 namespace {
