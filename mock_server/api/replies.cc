@@ -101,9 +101,9 @@ std::string ChatTail(const ReplyContext& context, std::int64_t created) {
       created, context.id, Quoted(context.model), Quoted(context.build));
 }
 
-std::string ChatDelta(const Task& task, std::string_view delta, std::string_view logprobs) {
-  return fmt::format(R"({{"choices":[{{"finish_reason":null,"index":{},"delta":{}{}}}],)",
-                     task.index(), delta, logprobs);
+std::string ChatDelta(int index, std::string_view delta, std::string_view logprobs) {
+  return fmt::format(R"({{"choices":[{{"finish_reason":null,"index":{},"delta":{}{}}}],)", index,
+                     delta, logprobs);
 }
 
 constexpr std::string_view kRoleDelta = R"({"role":"assistant","content":null})";
@@ -122,15 +122,16 @@ std::string ChatPartial(const ReplyContext& context, const Task& task, const Tok
     const bool reasoning = event.decoded <= context.reasoning_tokens;
     const std::string delta = fmt::format(
         R"({{"{}":{}}})", reasoning ? "reasoning_content" : "content", Quoted(event.text));
-    last = ChatDelta(task, delta, logprobs) + tail;
+    last = ChatDelta(task.index(), delta, logprobs) + tail;
   }
   std::string timings;
   if (CarriesTimings(task, event)) timings = ",\"timings\":" + Dump(TimingsJson(task.timings()));
   std::string out;
   if (first && event.sends) {
     const bool alone = last.empty();
-    out = SseEvent(fmt::format("{}{}{}}}", ChatDelta(task, kRoleDelta, alone ? logprobs : ""), tail,
-                               alone ? timings : ""));
+    out =
+        SseEvent(fmt::format("{}{}{}}}", ChatDelta(task.index(), kRoleDelta, alone ? logprobs : ""),
+                             tail, alone ? timings : ""));
   }
   if (!last.empty()) out += SseEvent(fmt::format("{}{}}}", last, timings));
   return out;
@@ -302,13 +303,17 @@ std::string PartialEvent(const ReplyContext& context, const Task& task, const To
       timings));
 }
 
+std::string RoleEvent(const ReplyContext& context, int index, std::int64_t created) {
+  return SseEvent(ChatDelta(index, kRoleDelta, "") + ChatTail(context, created) + "}");
+}
+
 std::string ProgressEvent(const ReplyContext& context, const Task& task, int processed,
                           Ns scheduled, std::int64_t created) {
   const std::string progress = fmt::format(
       R"("prompt_progress":{{"total":{},"cache":{},"processed":{},"time_ms":{}}})",
       task.prompt().size(), task.cached(), processed, (scheduled - task.started()) / kMillisecond);
   if (context.api == Api::kChat) {
-    return SseEvent(fmt::format("{}{},{}}}", ChatDelta(task, kRoleDelta, ""),
+    return SseEvent(fmt::format("{}{},{}}}", ChatDelta(task.index(), kRoleDelta, ""),
                                 ChatTail(context, created), progress));
   }
   if (context.api == Api::kCompletion) {

@@ -27,6 +27,7 @@ struct ReplyContext {
 // "data: …\n\n" texts, of which a chat may get two at once, or none.
 [[nodiscard]] std::string PartialEvent(const ReplyContext& context, const Task& task,
                                        const TokenEvent& event, std::int64_t created);
+[[nodiscard]] std::string RoleEvent(const ReplyContext& context, int index, std::int64_t created);
 [[nodiscard]] std::string ProgressEvent(const ReplyContext& context, const Task& task,
                                         int processed, Ns scheduled, std::int64_t created);
 // The finish event; for a chat with include_usage also the one with the usage.

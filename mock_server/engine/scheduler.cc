@@ -56,8 +56,8 @@ Scheduler::Scheduler(EngineConfig config, TimerQueue& timers)
       by_slot_(static_cast<std::size_t>(config_.slots)),
       step_timer_(timers, [this](Ns scheduled) { EndStep(scheduled); }) {}
 
-void Scheduler::Submit(std::vector<std::shared_ptr<Task>> group, Ns now) {
-  waiting_.push_back(std::move(group));
+void Scheduler::Submit(std::vector<Group> groups, Ns now) {
+  for (Group& group : groups) waiting_.push_back(std::move(group));
   StartWaiting(now);
 }
 
@@ -78,13 +78,15 @@ void Scheduler::Cancel(Task& task, Ns now) {
 void Scheduler::StartWaiting(Ns now) {
   while (!waiting_.empty() && !halted_) {
     const Group group = waiting_.front();
-    if (slots_.free() < group.size()) return;
+    if (slots_.free() < group.size()) break;
     waiting_.pop_front();
     if (!StartGroup(group, now)) {
       waiting_.push_front(group);
-      return;
+      break;
     }
   }
+  // Only now: tasks that start together share their first step.
+  if (config_.model.batched && !stepping_ && !step_timer_.pending()) BeginStep(now);
 }
 
 bool Scheduler::StartGroup(const Group& group, Ns now) {
@@ -100,7 +102,6 @@ bool Scheduler::StartGroup(const Group& group, Ns now) {
   for (std::size_t i = 1; i < group.size(); ++i) {
     StartTask(group[i], *slots_.ChooseAny(slot), now, group.front().get());
   }
-  if (config_.model.batched && !stepping_ && !step_timer_.pending()) BeginStep(now);
   return true;
 }
 

@@ -116,9 +116,10 @@ class Scheduler {
  public:
   Scheduler(EngineConfig config, TimerQueue& timers);
 
-  // The tasks of one request, which start together. They stay alive until they finish, fail or are
-  // cancelled.
-  void Submit(std::vector<std::shared_ptr<Task>> group, Ns now);
+  // The tasks of one request; those of a group start together. They stay alive until they finish,
+  // fail or are cancelled.
+  using Group = std::vector<std::shared_ptr<Task>>;
+  void Submit(std::vector<Group> groups, Ns now);
   // The listener hears no more. A prefill that runs keeps its slot until its batch is done.
   void Cancel(Task& task, Ns now);
   // No task makes another step (what SIGTERM does to a server that streams).
@@ -135,8 +136,6 @@ class Scheduler {
   [[nodiscard]] bool idle() const { return processing_ == 0 && waiting_.empty(); }
 
  private:
-  using Group = std::vector<std::shared_ptr<Task>>;
-
   void StartWaiting(Ns now);
   bool StartGroup(const Group& group, Ns now);
   void StartTask(const std::shared_ptr<Task>& task, Slot& slot, Ns now, const Task* parent);

@@ -28,8 +28,8 @@ TimingModel Gemma3_4b() {
   model.prefill_base_ms = 13.7;
   model.prefill_small_token_ms = 0.05;
   model.prefill_token_ms = 1'000.0 / 396.0;
-  model.step_ms = 6.52;
-  model.step_sequence_ms = 2.56;
+  model.step_ms = 6.67;
+  model.step_sequence_ms = 2.34;
   model.step_context_us = 0.7;
   model.weights_mib = 2'368.0;
   model.kv_kib_per_token = 136.0;
@@ -42,8 +42,8 @@ TimingModel Llama31_8b() {
   model.prefill_base_ms = 16.0;
   model.prefill_small_token_ms = 0.1;
   model.prefill_token_ms = 3.2;
-  model.step_ms = 9.0;
-  model.step_sequence_ms = 3.85;
+  model.step_ms = 9.26;
+  model.step_sequence_ms = 3.49;
   model.step_context_us = 0.9;
   model.weights_mib = 4'685.0;
   model.kv_kib_per_token = 128.0;
@@ -56,8 +56,8 @@ TimingModel Qwen25_7b() {
   model.prefill_base_ms = 15.0;
   model.prefill_small_token_ms = 0.1;
   model.prefill_token_ms = 3.0;
-  model.step_ms = 8.15;
-  model.step_sequence_ms = 3.6;
+  model.step_ms = 8.32;
+  model.step_sequence_ms = 3.35;
   model.step_context_us = 0.6;
   model.weights_mib = 4'168.0;
   model.kv_kib_per_token = 56.0;

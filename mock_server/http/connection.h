@@ -34,6 +34,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   [[nodiscard]] bool keep_alive() const override { return keep_alive_; }
   void Send(std::string_view bytes) override;
   void Finish(Ending ending) override;
+  [[nodiscard]] std::size_t Unsent() const override { return out_.size(); }
   void Watch(ExchangeListener* listener) override { listener_ = listener; }
 
  private:

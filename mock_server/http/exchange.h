@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ class Exchange {
   // Hands bytes to the kernel now, or as soon as it takes them. Never blocks.
   virtual void Send(std::string_view bytes) = 0;
   virtual void Finish(Ending ending) = 0;
+  // Bytes that the kernel has not taken yet.
+  [[nodiscard]] virtual std::size_t Unsent() const = 0;
 
   // From now on `listener` hears of a disconnect; null: nobody.
   virtual void Watch(ExchangeListener* listener) = 0;

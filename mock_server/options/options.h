@@ -64,6 +64,7 @@ struct Options {
   int tokens_per_chunk = 1;
   int events_per_write = 1;
   int reasoning_tokens = 0;
+  int listening_fd = -1;  // closed when the socket listens
 
   bool help = false;
   bool version = false;

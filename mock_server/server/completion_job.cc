@@ -2,6 +2,7 @@
 #include "mock_server/server/completion_job.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "mock_server/server/service.h"
@@ -9,39 +10,50 @@
 namespace mock {
 namespace {
 
-constexpr std::string_view kPing = ":\n\n";
 // A connection whose answer is not streamed is looked at this often.
 constexpr Ns kCancelDelay = kSecond;
+
+// Keeps the timing of tasks apart that belong to one request.
+constexpr std::uint64_t kMostTasks = 4'096;
 
 }  // namespace
 
 CompletionJob::CompletionJob(Service& service, std::shared_ptr<Exchange> exchange,
                              std::int64_t request, ReplyContext context,
-                             std::shared_ptr<const GenerationParams> params)
+                             std::shared_ptr<const GenerationParams> params, const Faults& faults)
     : service_(service),
       exchange_(std::move(exchange)),
       request_(request),
       context_(std::move(context)),
       params_(std::move(params)),
-      ping_(service.timers(), [this](Ns scheduled) { Ping(scheduled); }),
+      process_faults_(FaultsAt(faults, FaultPlace::kProcess)),
       cancel_(service.timers(), [this](Ns) {
         CancelTasks();
         Retire();
-      }) {}
+      }) {
+  if (!params_->stream) return;
+  Faults stream_faults = FaultsAt(faults, FaultPlace::kStream);
+  std::copy(process_faults_.begin(), process_faults_.end(), std::back_inserter(stream_faults));
+  stream_.emplace(service_, exchange_, request_, context_, std::move(stream_faults),
+                  [this] { Retire(); });
+}
 
-CompletionJob::~CompletionJob() { exchange_->Watch(nullptr); }
+CompletionJob::~CompletionJob() {
+  if (!retired_) exchange_->Watch(nullptr);
+}
 
 void CompletionJob::Start(std::vector<Tokens> prompts, int choices) {
   many_prompts_ = prompts.size() > 1;
   list_ = many_prompts_ || choices > 1;
   exchange_->Watch(this);
   const Ns now = Now();
-  std::vector<std::vector<std::shared_ptr<Task>>> groups;
+  std::vector<Scheduler::Group> groups;
   int index = 0;
-  for (Tokens& prompt : prompts) {
-    auto& group = groups.emplace_back();
+  for (const Tokens& prompt : prompts) {
+    Scheduler::Group& group = groups.emplace_back();
     for (int choice = 0; choice < choices; ++choice, ++index) {
-      const auto stream = static_cast<std::uint64_t>(request_ * 64 + index + 1);
+      const std::uint64_t stream =
+          static_cast<std::uint64_t>(request_) * kMostTasks + static_cast<std::uint64_t>(index) + 1;
       group.push_back(std::make_shared<Task>(
           service_.NextTaskId(), MixSeed(service_.options().seed, stream), params_, prompt, index,
           *this, service_.engine().context_per_slot));
@@ -49,104 +61,60 @@ void CompletionJob::Start(std::vector<Tokens> prompts, int choices) {
     }
   }
   open_ = choices_.size();
-  for (auto& group : groups) {
-    if (!retired_) service_.scheduler().Submit(std::move(group), now);
+  service_.scheduler().Submit(std::move(groups), now);
+}
+
+void CompletionJob::StrikeAt(std::string_view moment) {
+  for (const Fault& fault : process_faults_) {
+    if (!fault.Has("token") && fault.Text("at", "received") == moment) {
+      service_.truth().Fault(request_, fault.type(), Now());
+      service_.Doomed(fault);
+    }
   }
 }
 
 void CompletionJob::OnSlot(Task& task) {
   service_.truth().SlotAssigned(request_, task.index(), task.slot(), Now());
-  Log& log = service_.log();
-  log.Slot(task.slot(), task.id(), "launch_slot_", "processing task, is_child = {}",
-           task.index() > 0 && !many_prompts_ ? 1 : 0);
-  if (params_->stream) SendHead();
-}
-
-void CompletionJob::SendHead() {
-  if (head_sent_) return;
-  head_sent_ = true;
-  exchange_->Send(
-      StreamHead({exchange_->request().Header("origin"), exchange_->keep_alive(), false}));
-  last_sent_ = Now();
-  const double interval = service_.options().sse_ping_interval_s;
-  if (interval > 0.0) ping_.Set(last_sent_ + FromMs(interval * 1e3));
-  if (many_prompts_) exchange_->Send(ChunkOf(SseEvent("null")));
+  service_.log().Slot(task.slot(), task.id(), "launch_slot_", "processing task, is_child = {}",
+                      task.index() > 0 && !many_prompts_ ? 1 : 0);
+  if (stream_) stream_->Open(many_prompts_);
+  StrikeAt("slot");
 }
 
 void CompletionJob::OnProgress(Task& task, int processed, Ns scheduled) {
-  if (!params_->stream) return;
-  Queue(ProgressEvent(context_, task, processed, scheduled, WallSeconds()));
-  SendQueued();
+  if (stream_) stream_->Progress(task, processed, scheduled);
 }
 
 void CompletionJob::OnPrefilled(Task& task, Ns scheduled) {
   service_.truth().Prefilled(request_, task.index(), static_cast<int>(task.prompt().size()),
                              task.cached(), scheduled, Now());
+  StrikeAt("prefilled");
 }
 
 void CompletionJob::OnTokens(Task& task, const TokenEvent& event, Ns scheduled) {
-  if (params_->stream) {
-    SendTokens(task, event, scheduled);
+  if (stream_) {
+    stream_->Tokens(task, event, scheduled);
+    if (stream_->ended()) {
+      CancelTasks();
+      Retire();
+    }
     return;
   }
   FinishedChoice& choice = choices_[static_cast<std::size_t>(task.index())];
   choice.tokens.insert(choice.tokens.end(), event.tokens.begin(), event.tokens.end());
-  if (event.sends && params_->n_probs > 0) {
+  if (event.sends) {
     choice.shown.insert(choice.shown.end(), event.tokens.begin(),
                         event.tokens.begin() + static_cast<std::ptrdiff_t>(event.shown));
   }
-  service_.truth().Chunk(request_, task.index(), sequence_++, event, false, scheduled, Now());
-}
-
-void CompletionJob::SendTokens(const Task& task, const TokenEvent& event, Ns scheduled) {
-  std::string text = PartialEvent(context_, task, event, WallSeconds());
-  const bool sent = !text.empty();
-  if (sent) Queue(std::move(text));
-  if (sent && queued_events_ < service_.options().events_per_write) {
-    held_.push_back({task.index(), sequence_++, event, scheduled});
-    return;
-  }
-  const Ns now = Now();
-  if (sent) SendQueued();
-  service_.truth().Chunk(request_, task.index(), sequence_++, event, sent, scheduled, now);
-}
-
-void CompletionJob::Queue(std::string event) {
-  queued_ += event;
-  ++queued_events_;
-}
-
-void CompletionJob::SendQueued() {
-  if (queued_.empty()) return;
-  LogHeld();
-  exchange_->Send(ChunkOf(queued_));
-  queued_.clear();
-  queued_events_ = 0;
-  last_sent_ = Now();
-}
-
-void CompletionJob::LogHeld() {
-  for (const Held& held : std::exchange(held_, {})) {
-    service_.truth().Chunk(request_, held.index, held.sequence, held.event, true, held.scheduled,
-                           Now());
+  service_.truth().Chunk(request_, task.index(), chunks_++, event, false, scheduled, Now());
+  for (const Fault& fault : process_faults_) {
+    const std::int64_t token = fault.Int("token", 0);
+    const int before = event.decoded - static_cast<int>(event.tokens.size());
+    if (token > before && token <= event.decoded) service_.Doomed(fault);
   }
 }
 
-void CompletionJob::Ping(Ns scheduled) {
-  const Ns interval = FromMs(service_.options().sse_ping_interval_s * 1e3);
-  if (last_sent_ + interval > scheduled) {
-    ping_.Set(last_sent_ + interval);
-    return;
-  }
-  exchange_->Send(ChunkOf(kPing));
-  last_sent_ = Now();
-  ping_.Set(last_sent_ + interval);
-}
-
-void CompletionJob::OnFinished(Task& task, Ns scheduled) {
-  const Generation& generation = task.generation();
-  service_.truth().Finished(request_, task.index(), FinishReason(task), generation.decoded(),
-                            scheduled, Now());
+void CompletionJob::LogFinished(const Task& task) {
   Log& log = service_.log();
   const Timings t = task.timings();
   log.Slot(task.slot(), task.id(), "print_timing",
@@ -161,72 +129,53 @@ void CompletionJob::OnFinished(Task& task, Ns scheduled) {
   log.Slot(task.slot(), task.id(), "print_timing", "      total time = {:10.2f} ms / {:5} tokens",
            t.prompt_ms + t.predicted_ms, t.prompt_n + t.predicted_n);
   log.Slot(task.slot(), task.id(), "release", "stop processing: n_tokens = {}, truncated = {}",
-           task.tokens_in_slot(), generation.truncated() ? 1 : 0);
+           task.tokens_in_slot(), task.generation().truncated() ? 1 : 0);
+}
+
+void CompletionJob::OnFinished(Task& task, Ns scheduled) {
+  service_.truth().Finished(request_, task.index(), FinishReason(task), task.generation().decoded(),
+                            scheduled, Now());
   --open_;
-  if (params_->stream) {
-    Queue(FinalEvent(context_, task, WallSeconds()));
-    if (open_ > 0) {
-      SendQueued();
-    } else {
-      EndStream();
-    }
+  if (stream_) {
+    stream_->Finish(task, open_ == 0);
+    if (stream_->ended()) Retire();
   } else if (open_ == 0) {
     Answer();
   }
-}
-
-void CompletionJob::EndStream() {
-  std::string bytes;
-  LogHeld();
-  if (!queued_.empty()) bytes = ChunkOf(queued_);
-  queued_.clear();
-  if (EndsWithDone(context_.api)) bytes += ChunkOf(kDoneEvent);
-  bytes += kLastChunk;
-  exchange_->Send(bytes);
-  // A stream is followed by a close although its head promised to keep the connection.
-  exchange_->Finish(Ending::kClose);
-  Retire();
+  // After the bytes: a log line may block when nobody reads it.
+  LogFinished(task);
 }
 
 void CompletionJob::Answer() {
   HttpReply reply;
   reply.body = WholeAnswer(context_, choices_, list_, WallSeconds());
-  service_.Reply(*exchange_, std::move(reply));
   Retire();
+  service_.Reply(*exchange_, std::move(reply));
 }
 
 void CompletionJob::OnFailed(Task& task, const ApiError& error) {
   if (retired_) return;
+  (void)task;
   service_.truth().Failed(request_, error.status, error.message, Now());
   CancelTasks();
-  if (head_sent_) {
-    SendQueued();
-    const bool old = service_.options().dialect.build == kOld;
-    // Older servers used a field of their own, and said [DONE] all the same.
-    const std::string body = error.Body();
-    std::string bytes =
-        old ? ChunkOf("error: " + Dump(Json::parse(body)["error"]) + "\n\n") + ChunkOf(kDoneEvent)
-            : ChunkOf(SseEvent(body));
-    bytes += kLastChunk;
-    exchange_->Send(bytes);
-    exchange_->Finish(Ending::kClose);
+  if (stream_ && stream_->open()) {
+    stream_->Fail(error);
+    Retire();
   } else {
+    Retire();
     service_.Reply(*exchange_, error);
   }
-  (void)task;
-  Retire();
 }
 
 void CompletionJob::CancelTasks() {
-  for (const FinishedChoice& choice : choices_) {
-    service_.scheduler().Cancel(*choice.task, Now());
-  }
+  const Ns now = Now();
+  for (const FinishedChoice& choice : choices_) service_.scheduler().Cancel(*choice.task, now);
 }
 
 void CompletionJob::OnDisconnected() {
-  service_.truth().Disconnected(request_, sequence_, Now());
+  service_.truth().Disconnected(request_, stream_ ? stream_->events() : chunks_, Now());
   exchange_->Watch(nullptr);
-  if (params_->stream && head_sent_) {
+  if (stream_ && stream_->open()) {
     CancelTasks();
     Retire();
   } else {
@@ -235,23 +184,24 @@ void CompletionJob::OnDisconnected() {
 }
 
 void CompletionJob::Halt() {
-  if (!head_sent_) return;
-  ping_.Cancel();
+  if (stream_) stream_->Halt();
 }
 
 void CompletionJob::Abandon() {
   if (retired_) return;
-  if (head_sent_) exchange_->Send(ChunkOf(kPing));
-  exchange_->Finish(Ending::kClose);
+  if (stream_ && stream_->open()) {
+    stream_->Abandon();
+  } else {
+    exchange_->Finish(Ending::kClose);
+  }
   Retire();
 }
 
 void CompletionJob::Retire() {
   if (retired_) return;
   retired_ = true;
-  ping_.Cancel();
   cancel_.Cancel();
-  exchange_->Watch(nullptr);
+  if (!stream_ || !stream_->handed_over()) exchange_->Watch(nullptr);
   service_.Retire(request_);
 }
 

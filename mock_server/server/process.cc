@@ -9,10 +9,13 @@
 #include <cstring>
 #include <utility>
 
+#include "mock_server/faults/fault_book.h"
 #include "mock_server/http/server.h"
+#include "mock_server/server/hardware_log.h"
 #include "mock_server/server/log.h"
 #include "mock_server/server/model_file.h"
 #include "mock_server/server/service.h"
+#include "mock_server/server/startup_faults.h"
 #include "mock_server/truth_log.h"
 
 namespace mock {
@@ -31,18 +34,23 @@ class Process {
   explicit Process(Options options)
       : options_(std::move(options)),
         log_(options_.dialect.build == kCurrent, options_.verbosity),
-        service_(options_, timers_, log_, truth_),
+        fault_book_(options_.seed),
+        startup_(fault_book_.startup(), options_, log_, truth_),
+        service_(options_, timers_, log_, truth_, fault_book_),
         server_(
             {options_.host, static_cast<std::uint16_t>(options_.port), HttpThreads(options_)},
             timers_,
             [this](std::shared_ptr<Exchange> exchange) { service_.Handle(std::move(exchange)); }),
-        load_([&]() -> TimerQueue& { return timers_; }(), [this](Ns) { FinishLoading(); }),
+        load_(timers_, [this](Ns) { FinishLoading(); }),
+        death_(timers_, [this](Ns) { startup_.DieWhileLoading(); }),
         end_(timers_, [this](Ns) { Exit("terminated", 0); }) {}
 
   int Run();
 
  private:
   bool Bind();
+  bool Prepare();
+  void StartLoading();
   void FinishLoading();
   void ModelFailed(const ModelFileError& error);
   void OnSignal();
@@ -52,16 +60,22 @@ class Process {
   TimerQueue timers_;
   Log log_;
   TruthLog truth_;
+  FaultBook fault_book_;
+  StartupFaults startup_;
   Service service_;
   Server server_;
   Timer load_;
+  Timer death_;
   Timer end_;
   bool terminating_ = false;
   int exit_code_ = 0;
 };
 
 bool Process::Bind() {
-  if (server_.Listen()) return true;
+  if (!startup_.BindFails() && server_.Listen()) {
+    if (options_.listening_fd >= 0) ::close(options_.listening_fd);
+    return true;
+  }
   log_.Server(1, 'E', "start", "couldn't bind HTTP server socket, hostname: {}, port: {}",
               options_.host, options_.port);
   log_.Server(3, 'I', "operator()", "operator(): cleaning up before exit...");
@@ -92,22 +106,32 @@ void Process::FinishLoading() {
       return;
     }
   }
+  if (const auto reason = startup_.RefusesModel()) {
+    ModelFailed({*reason});
+    return;
+  }
   service_.Loaded(std::move(model));
   const EngineConfig& engine = service_.engine();
+  startup_.SplitOntoIntegratedGpu(engine, service_.model());
+  HardwareLog(log_, options_).Load(engine, service_.model(), 0.0);
   log_.Server(3, 'I', "load_model",
               "initializing, n_slots = {}, n_ctx_slot = {}, kv_unified = '{}'", engine.slots,
               engine.context_per_slot, engine.unified_kv);
   log_.Server(3, 'I', "llama_server", "model loaded");
-  if (options_.unix_socket()) {
-    log_.Server(3, 'I', "llama_server", "listening on unix://{}", options_.host);
+  const std::string address = options_.unix_socket()
+                                  ? fmt::format("unix://{}", options_.host)
+                                  : fmt::format("http://{}:{}", options_.host, server_.port());
+  if (options_.dialect.build == kCurrent) {
+    log_.Server(3, 'I', "llama_server", "listening on {}", address);
   } else {
-    log_.Server(3, 'I', "llama_server", "listening on http://{}:{}", options_.host, server_.port());
+    log_.Plain(3, 'I', "main: server is listening on {} - starting the main loop", address);
   }
   // Only now: a signal during the load kills, as there.
   server_.OnSignal([this] { OnSignal(); });
 }
 
 void Process::OnSignal() {
+  if (startup_.IgnoresSigterm()) return;
   if (terminating_) {
     static constexpr char kText[] = "Received second interrupt, terminating immediately.\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText, sizeof kText - 1);
@@ -135,23 +159,42 @@ void Process::Exit(const char* how, int code) {
   server_.Stop();
 }
 
-int Process::Run() {
-  log_.Server(3, 'I', "llama_server", "initializing ...");
+bool Process::Prepare() {
   if (!options_.truth_log.empty()) {
     if (!truth_.Open(options_.truth_log)) {
       log_.Server(1, 'E', "mock", "cannot write '{}': {}", options_.truth_log,
                   std::strerror(errno));
-      return 1;
+      return false;
     }
     truth_.Start(options_.timing.name, options_.seed, Now());
   }
+  if (!options_.fault_file.empty()) {
+    if (const auto problem = fault_book_.LoadFile(options_.fault_file)) {
+      log_.Server(1, 'E', "mock", "fault script '{}': {}", options_.fault_file, *problem);
+      return false;
+    }
+  }
+  return true;
+}
+
+void Process::StartLoading() {
+  HardwareLog(log_, options_).Devices();
+  log_.Server(3, 'I', "load_model", "loading model '{}'", options_.model);
+  if (const auto after = startup_.DiesAfterMs()) death_.Set(Now() + FromMs(*after));
+  if (startup_.NeverReady()) return;
+  const double warm_up = options_.warm_up ? options_.timing.warm_up_ms : 0.0;
+  load_.Set(Now() + FromMs(options_.timing.load_ms + warm_up));
+}
+
+int Process::Run() {
+  log_.Server(3, 'I', "llama_server", "initializing ...");
+  if (!Prepare()) return 1;
+  startup_.BeforeBind([](Options options) { (void)RunServer(std::move(options)); });
   if (options_.api_keys.empty()) {
     log_.Server(2, 'W', "llama_server", "security: no API key is set and CORS allows all origins");
   }
   if (!Bind()) return 1;
-  log_.Server(3, 'I', "load_model", "loading model '{}'", options_.model);
-  const double warm_up = options_.warm_up ? options_.timing.warm_up_ms : 0.0;
-  load_.Set(Now() + FromMs(options_.timing.load_ms + warm_up));
+  StartLoading();
   server_.OnRound([this](bool quiet) {
     service_.Tidy();
     if (quiet) truth_.Flush();

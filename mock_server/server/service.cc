@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "mock_server/api/prompt.h"
+#include "mock_server/faults/answers.h"
+#include "mock_server/faults/faulty_exchange.h"
 #include "mock_server/server/completion_job.h"
 #include "mock_server/server/documents.h"
 
@@ -40,6 +42,11 @@ int Depth(std::string_view json) {
 }
 
 ApiResult<Json> ParseBody(const std::string& body) {
+  if (body.empty()) {
+    return BadRequest(
+        "[json.exception.parse_error.101] parse error at line 1, column 1: attempting to parse an "
+        "empty input; check that your input string or stream contains the expected JSON");
+  }
   if (Depth(body) > kMaxDepth) return BadRequest("The request is nested too deeply");
   try {
     return Json::parse(body);
@@ -100,8 +107,8 @@ HttpReply JsonReply(const Json& json) {
 
 }  // namespace
 
-Service::Service(Options options, TimerQueue& timers, Log& log, TruthLog& truth)
-    : options_(std::move(options)), timers_(timers), log_(log), truth_(truth) {
+Service::Service(Options options, TimerQueue& timers, Log& log, TruthLog& truth, FaultBook& faults)
+    : options_(std::move(options)), timers_(timers), log_(log), truth_(truth), fault_book_(faults) {
   alias_ = options_.alias.empty() ? BaseName(options_.model) : options_.alias;
   engine_ = MakeEngine(options_, model_.context);
 }
@@ -163,7 +170,63 @@ bool Service::Authorised(const HttpRequest& request) const {
          options_.api_keys.end();
 }
 
+void Service::Doomed(const Fault& fault) {
+  if (!fault.Is("freeze")) {
+    Doomed(DoomOf(fault));
+    return;
+  }
+  truth_.Flush();
+  const double ms = fault.Number("ms", -1.0);
+  Freeze(ms < 0.0 ? 86'400 * kSecond : FromMs(ms));
+}
+
+void Service::Doomed(const Doom& doom) {
+  truth_.End(doom.signal == 0 ? "exit" : "signal", Now());
+  Die(doom);
+}
+
+// Of the mock itself: open to everybody, at any time.
+bool Service::AnswerMock(Exchange& exchange) {
+  const HttpRequest& request = exchange.request();
+  if (request.path != "/mock/faults") return false;
+  if (request.method == "POST") {
+    const ApiResult<Json> script = ParseBody(request.body);
+    const std::optional<std::string> problem =
+        script ? fault_book_.Load(*script) : script.error().message;
+    if (problem) {
+      Reply(exchange, ApiError{400, *problem, "invalid_request_error", Json::object()});
+      return true;
+    }
+  } else if (request.method == "DELETE") {
+    fault_book_.Clear();
+  }
+  Reply(exchange, JsonReply(fault_book_.Show()));
+  return true;
+}
+
 void Service::Handle(std::shared_ptr<Exchange> exchange) {
+  if (AnswerMock(*exchange)) return;
+  struck_ = fault_book_.Strike(exchange->request());
+  if (!struck_.empty()) {
+    const Faults wire = FaultsAt(struck_, FaultPlace::kWire);
+    if (!wire.empty()) {
+      exchange = std::make_shared<FaultyExchange>(std::move(exchange), wire, timers_,
+                                                  [this](const Doom& doom) { Doomed(doom); });
+    }
+    for (const Fault& fault : struck_) {
+      if (fault.place() == FaultPlace::kProcess && !fault.Has("token") &&
+          fault.Text("at", "received") == "received") {
+        truth_.Fault(-1, fault.type(), Now());
+        Doomed(fault);
+      }
+    }
+    const Faults answers = FaultsAt(struck_, FaultPlace::kAnswer);
+    if (!answers.empty()) {
+      truth_.Fault(-1, answers.front().type(), Now());
+      AnswerWithFault(answers.front(), exchange, timers_);
+      return;
+    }
+  }
   const HttpRequest& request = exchange->request();
   if (request.method == "OPTIONS") {
     const std::string_view origin = request.Header("origin");
@@ -365,8 +428,8 @@ void Service::StartCompletion(const std::shared_ptr<Exchange>& exchange, Api api
   }
   if (!options_.cache_prompt) params->cache_prompt = false;
   const int choices = params->choices;
-  const auto job =
-      std::make_shared<CompletionJob>(*this, exchange, request, std::move(context), params);
+  const auto job = std::make_shared<CompletionJob>(*this, exchange, request, std::move(context),
+                                                   params, struck_);
   jobs_.emplace(request, job);
   job->Start(std::move(prompts), choices);
 }

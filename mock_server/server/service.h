@@ -9,6 +9,8 @@
 
 #include "mock_server/engine/scheduler.h"
 #include "mock_server/engine/timer_queue.h"
+#include "mock_server/faults/doom.h"
+#include "mock_server/faults/fault_book.h"
 #include "mock_server/http/exchange.h"
 #include "mock_server/options/options.h"
 #include "mock_server/server/log.h"
@@ -23,7 +25,7 @@ class CompletionJob;
 // sockets, only exchanges.
 class Service {
  public:
-  Service(Options options, TimerQueue& timers, Log& log, TruthLog& truth);
+  Service(Options options, TimerQueue& timers, Log& log, TruthLog& truth, FaultBook& faults);
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -56,6 +58,9 @@ class Service {
   [[nodiscard]] std::int64_t loaded_at() const { return loaded_at_; }
   [[nodiscard]] int NextTaskId() { return next_task_++; }
   void Retire(std::int64_t request);
+  // Ends the process, or holds it up, as the fault says. The truth is written first.
+  void Doomed(const Fault& fault);
+  void Doomed(const Doom& doom);
 
   void Reply(Exchange& exchange, HttpReply reply);
   void Reply(Exchange& exchange, const ApiError& error);
@@ -66,11 +71,14 @@ class Service {
   bool RouteGet(Exchange& exchange, const std::string& path);
   bool RoutePost(const std::shared_ptr<Exchange>& exchange, const std::string& path);
   void StartCompletion(const std::shared_ptr<Exchange>& exchange, Api api);
+  bool AnswerMock(Exchange& exchange);
 
   Options options_;
   TimerQueue& timers_;
   Log& log_;
   TruthLog& truth_;
+  FaultBook& fault_book_;
+  Faults struck_;  // of the request that is being handled
   EngineConfig engine_;
   ModelFile model_;
   std::string alias_;
