@@ -10,15 +10,24 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 
 #include "backend/base/clock.h"
 
 namespace rocm::gguf {
 
-std::optional<std::string> RealServer::Find(const char* variable) {
-  const char* path = std::getenv(variable);
+std::optional<std::string> RealServer::Find() {
+  const char* path = std::getenv("ROCM_TEST_LLAMA_SERVER");
   if (path == nullptr || *path == '\0') return std::nullopt;
   return path;
+}
+
+std::optional<std::string> RealServer::FindVulkan() {
+  const std::optional<std::string> plain = Find();
+  if (!plain) return std::nullopt;
+  const auto path = std::filesystem::path(*plain).replace_filename("llama-server-vulkan");
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  return path.string();
 }
 
 RealServer::RealServer(const std::string& executable, std::vector<std::string> arguments) {

@@ -15,8 +15,10 @@ namespace rocm::gguf {
 // the thread that started it.
 class RealServer {
  public:
-  // The executable that the environment names in `variable`; nullopt where it names none.
-  static std::optional<std::string> Find(const char* variable = "ROCM_TEST_LLAMA_SERVER");
+  // The executable that ROCM_TEST_LLAMA_SERVER names; nullopt where it names none.
+  static std::optional<std::string> Find();
+  // The one on software Vulkan that lies beside it.
+  static std::optional<std::string> FindVulkan();
 
   // `arguments` without host and port.
   RealServer(const std::string& executable, std::vector<std::string> arguments);

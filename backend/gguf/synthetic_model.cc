@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
+#include "backend/gguf/parser.h"
 #include "backend/gguf/random.h"
 #include "backend/gguf/random_weights.h"
 #include "backend/gguf/vocabulary.h"
@@ -281,6 +283,26 @@ Writer Compose(const ModelShape& shape, WeightType type) {
   return writer;
 }
 
+// A file whose tensors' data nobody reads.
+class HeaderInput : public Input {
+ public:
+  explicit HeaderInput(const Writer& writer)
+      : header_(writer.Header()), size_(writer.FileBytes()) {}
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  [[nodiscard]] Result<void> Read(std::uint64_t offset, std::span<std::byte> out) const override {
+    std::memset(out.data(), 0, out.size());
+    if (offset < header_.size()) {
+      std::memcpy(out.data(), header_.data() + offset,
+                  std::min<std::uint64_t>(out.size(), header_.size() - offset));
+    }
+    return {};
+  }
+
+ private:
+  std::string header_;
+  std::uint64_t size_;
+};
+
 }  // namespace
 
 std::span<const ModelShape> ModelShapes() { return kShapes; }
@@ -303,6 +325,12 @@ std::string_view ToString(WeightType type) { return TraitsOf(RulesOf(type).weigh
 
 std::uint64_t SyntheticModelBytes(const ModelShape& shape, WeightType type) {
   return Compose(shape, type).FileBytes();
+}
+
+Metadata SyntheticModelMetadata(const ModelShape& shape, WeightType type) {
+  Result<Metadata> metadata = ParseMetadata(HeaderInput(Compose(shape, type)));
+  if (!metadata) std::abort();  // we composed it
+  return *std::move(metadata);
 }
 
 Result<void> WriteSyntheticModel(const std::string& path, const ModelShape& shape, WeightType type,

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "backend/error.h"
+#include "backend/gguf/metadata.h"
 #include "backend/gguf/writer.h"
 
 namespace rocm::gguf {
@@ -44,6 +45,10 @@ enum class WeightType { kQ4_0, kQ8_0, kF16 };
 
 // What the file will take.
 [[nodiscard]] std::uint64_t SyntheticModelBytes(const ModelShape& shape, WeightType type);
+
+// What ReadMetadata() will say of the file, but for its path: enough for an estimate before
+// anything is written.
+[[nodiscard]] Metadata SyntheticModelMetadata(const ModelShape& shape, WeightType type);
 
 // Writes a model of random weights: the real shape, vocabulary size and tokeniser family, laid out
 // as llama-quantize would; fresh random bytes throughout, the same for the same seed. It costs a

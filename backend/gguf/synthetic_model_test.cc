@@ -155,6 +155,10 @@ TEST_P(ShapeTest, FileSaysWhatTheShapeSays) {
                                       : type == WeightType::kQ8_0 ? "Q8_0"
                                                                   : "F16");
     EXPECT_TRUE(metadata->has_chat_template);
+    const Metadata before = SyntheticModelMetadata(shape, type);
+    EXPECT_EQ(before.file_bytes, metadata->file_bytes);
+    EXPECT_EQ(before.tensor_bytes, metadata->tensor_bytes);
+    EXPECT_EQ(before.values.size(), metadata->values.size());
   }
 }
 

@@ -42,6 +42,8 @@ class Writer {
   };
   [[nodiscard]] const std::vector<Tensor>& tensors() const { return tensors_; }
   [[nodiscard]] std::uint64_t FileBytes() const;
+  // All that comes before the tensors' data, padding included.
+  [[nodiscard]] std::string Header() const;
 
   // Fills the next piece of a tensor: whole blocks, in order, the whole tensor in the end.
   using Fill = std::function<void(const Tensor& tensor, std::span<std::byte> piece)>;
@@ -53,7 +55,6 @@ class Writer {
 
  private:
   void Key(std::string_view key, std::uint32_t type);
-  [[nodiscard]] std::string Header() const;
 
   std::string keys_;
   std::uint64_t key_count_ = 0;
