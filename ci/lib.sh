@@ -6,6 +6,8 @@ cache=${ROCM_BENCH_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/rocm-bench}
 jobs=${ROCM_BENCH_JOBS:-$(nproc)}
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
 export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
+# Another checkout of the same sources hits too.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 
 step() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }
