@@ -26,7 +26,8 @@ Json SlotJson(Service& service, int slot) {
   const int limit = task->params().n_predict;
   json["is_processing"] = busy;
   json["id_task"] = task->id();
-  json["n_prompt_tokens"] = task->tokens_in_slot();
+  json["n_prompt_tokens"] =
+      busy ? static_cast<int>(task->prompt().size()) + decoded : task->tokens_in_slot();
   json["n_prompt_tokens_processed"] =
       busy ? static_cast<int>(task->prompt().size()) - task->cached() : 0;
   json["n_prompt_tokens_cache"] = busy ? task->cached() : 0;
