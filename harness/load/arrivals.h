@@ -17,6 +17,7 @@ class Arrivals {
  public:
   // Keeps a reference to `plan`.
   explicit Arrivals(const OpenLoop& plan);
+  explicit Arrivals(OpenLoop&&) = delete;
 
   // nullopt only at the end of a trace.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> Next();

@@ -35,7 +35,8 @@ double Variation(const std::vector<double>& values) {
 }
 
 TEST(Arrivals, ConstantNeverDrifts) {
-  Arrivals arrivals(OpenLoop{.process = ArrivalProcess::kConstant, .rate_per_s = 3});
+  const OpenLoop plan{.process = ArrivalProcess::kConstant, .rate_per_s = 3};
+  Arrivals arrivals(plan);
   std::chrono::nanoseconds at{0};
   for (int i = 0; i <= 3'000'000; ++i) at = *arrivals.Next();
   EXPECT_EQ(at, std::chrono::seconds(1'000'000));

@@ -58,6 +58,12 @@ int MinOf(const Length& length) {
 
 }  // namespace
 
+std::uint32_t SamplingSeed(std::uint64_t workload_seed, std::string_view stage, int round,
+                           std::int64_t index) {
+  Random base = Random(workload_seed).Fork(fmt::format("seed/{}/{}", stage, round));
+  return static_cast<std::uint32_t>(base.Next() + static_cast<std::uint64_t>(index));
+}
+
 rocm::Result<RequestFactory> RequestFactory::Create(const Scenario& scenario, const Target& target,
                                                     std::stop_token stop) {
   const TargetFacts& facts = target.facts();
@@ -121,7 +127,7 @@ rocm::GenerateConfig RequestFactory::Sampling(const PreparedRequest& request) co
   config.temperature = workload_.temperature;
   config.ignore_eos = workload_.exact_output;
   config.cache_prompt = workload_.cache_prompt;
-  config.seed = static_cast<std::uint32_t>(workload_.seed);
+  config.seed = request.seed;
   return config;
 }
 
@@ -133,6 +139,7 @@ PreparedRequest RequestFactory::Begin(const RequestKey& key, Random& random) con
     request.output_tokens = *key.arrival->output_tokens;
   }
   request.exact_output = workload_.exact_output;
+  request.seed = SamplingSeed(workload_.seed, key.stage, key.round, key.index);
   return request;
 }
 

@@ -28,6 +28,11 @@ struct RequestKey {
   const TraceArrival* arrival = nullptr;  // its lengths take precedence
 };
 
+// The sampling seed that the request carries: different for all requests of a stage, so that a
+// server's own log can be matched with our records.
+[[nodiscard]] std::uint32_t SamplingSeed(std::uint64_t workload_seed, std::string_view stage,
+                                         int round, std::int64_t index);
+
 // A request ready to be sent, and what its answer should be like.
 struct PreparedRequest {
   std::string body;
@@ -37,6 +42,7 @@ struct PreparedRequest {
   int prompt_tokens = -1;  // as the server should count them; -1: not known
   // The last token of the prompt in the chain vocabulary.
   std::optional<std::int32_t> chain_last;
+  std::uint32_t seed = 0;
   std::vector<rocm::Message> messages;  // chat, where there will be further turns
 };
 

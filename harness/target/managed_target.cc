@@ -12,8 +12,6 @@
 #include "harness/target/identify.h"
 
 namespace harness {
-namespace {
-
 // The names in the order of preference. Without a card the processor is used, and records say so.
 rocm::Result<std::shared_ptr<rocm::Backend>> ChooseBackend(const TargetOptions& options) {
   if (!options.backend.empty()) {
@@ -32,8 +30,6 @@ rocm::Result<std::shared_ptr<rocm::Backend>> ChooseBackend(const TargetOptions& 
   }
   return rocm::GetBackend("cpu");
 }
-
-}  // namespace
 
 rocm::Result<std::string> FindMockServer() {
   std::error_code error;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/backend.h"
 #include "backend/config.h"
 #include "harness/target/target.h"
 
@@ -39,6 +40,10 @@ class ManagedTarget final : public Target {
 // What the backend is asked for. Separate, so that it can be tested without a server.
 [[nodiscard]] rocm::LoadConfig MakeLoadConfig(const TargetOptions& options,
                                               const ServerSettings& settings, int streams);
+
+// The backend that serves these options.
+[[nodiscard]] rocm::Result<std::shared_ptr<rocm::Backend>> ChooseBackend(
+    const TargetOptions& options);
 
 // mock-llama-server, in the folder of this very program. kBinaryNotFound says where it was looked
 // for.

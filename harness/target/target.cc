@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/backend.h"
 #include "harness/target/attached_target.h"
 #include "harness/target/managed_target.h"
 
@@ -35,6 +36,13 @@ rocm::Result<TargetOptions> ParseTarget(std::string_view text) {
   const auto endpoint = rocm::http::ParseEndpoint(text);
   if (!endpoint) return tl::unexpected(endpoint.error());
   return options;
+}
+
+rocm::Result<std::string> BackendName(const TargetOptions& options) {
+  if (options.kind != TargetKind::kLlamaServer) return std::string(ToString(options.kind));
+  const auto backend = ChooseBackend(options);
+  if (!backend) return tl::unexpected(backend.error());
+  return std::string((*backend)->Name());
 }
 
 rocm::Result<std::unique_ptr<Target>> OpenTarget(const TargetOptions& options,

@@ -74,6 +74,10 @@ class Target {
   virtual rocm::Result<void> Stop(std::chrono::milliseconds grace) = 0;
 };
 
+// Which backend OpenTarget() would take: the one that was asked for, else "rocm" or "cuda" where
+// there is such a card, else "cpu". "mock" and "attached" for those. What records call it.
+[[nodiscard]] rocm::Result<std::string> BackendName(const TargetOptions& options);
+
 // Starts a server through the backend, as `settings` say, for that many streams at once; or
 // attaches to one, which must answer. `stop` ends the waiting with kCancelled.
 [[nodiscard]] rocm::Result<std::unique_ptr<Target>> OpenTarget(const TargetOptions& options,

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/cli/recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "harness/base/sha256.h"
+#include "harness/measure/request_metrics.h"
+
+namespace harness {
+
+Recorder::Recorder(RunWriter& writer) : writer_(writer), worker_([this] { Work(); }) {}
+
+Recorder::~Recorder() {
+  {
+    const std::lock_guard lock(mutex_);
+    quit_ = true;
+  }
+  changed_.notify_all();
+  worker_.join();
+}
+
+void Recorder::BeginStage(const Target* target, const std::vector<AnswerChecker>* checkers,
+                          bool record) {
+  const std::lock_guard lock(mutex_);
+  target_ = target;
+  checkers_ = checkers;
+  record_ = record;
+  stage_ = {};
+  stage_.answers.resize(record ? checkers->size() : 0);
+  ttft_ms_.clear();
+}
+
+void Recorder::Push(FinishedRequest&& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(request));
+  }
+  changed_.notify_all();
+}
+
+StageRecords Recorder::EndStage() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return queue_.empty() && !busy_; });
+  std::ranges::sort(stage_.records, {}, &RequestRecord::index);
+  return std::exchange(stage_, {});
+}
+
+LiveStatistics Recorder::live() const {
+  std::vector<double> ttft;
+  {
+    const std::lock_guard lock(mutex_);
+    ttft = ttft_ms_;
+  }
+  if (ttft.empty()) return {};
+  std::ranges::sort(ttft);
+  const auto at = [&](double p) {
+    return ttft[static_cast<std::size_t>(p * static_cast<double>(ttft.size() - 1))];
+  };
+  return {at(0.5), at(0.99), static_cast<std::int64_t>(ttft.size())};
+}
+
+std::optional<rocm::Error> Recorder::write_failure() const {
+  const std::lock_guard lock(mutex_);
+  return write_failure_;
+}
+
+void Recorder::Work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return quit_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    FinishedRequest request = std::move(queue_.front());
+    queue_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    Process(std::move(request));
+    lock.lock();
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+void Recorder::Process(FinishedRequest&& request) {
+  RequestRecord& record = request.record;
+  if (request.error) {
+    const rocm::Error explained = target_->Explain(*request.error);
+    record.outcome = rocm::ToString(explained.code);
+    record.error = explained.message;
+  }
+  record.text_sha256 = Sha256Hex(record.text);
+  std::vector<std::optional<std::string>> wrong;
+  if (record_ && record.ok()) {
+    for (const AnswerChecker& checker : *checkers_) wrong.push_back(checker.Wrong(request));
+  }
+  rocm::Result<void> written;
+  if (record_) written = writer_.Request(record);
+
+  const std::lock_guard lock(mutex_);
+  if (!written && !write_failure_) write_failure_ = written.error();
+  if (!record_) {
+    if (record.ok()) return;
+    if (stage_.warm_up_failures++ == 0) stage_.first_failure = record.error;
+    return;
+  }
+  if (record.ok()) {
+    for (std::size_t i = 0; i < wrong.size(); ++i) {
+      AnswerTally& tally = stage_.answers[i];
+      ++tally.asked;
+      if (wrong[i] && tally.wrong++ == 0) tally.example = *wrong[i];
+    }
+    if (request.exact_output && record.tokens != request.output_tokens) {
+      ++stage_.output_length_mismatches;
+    }
+    if (request.prompt_tokens >= 0 && record.prompt_tokens >= 0 &&
+        record.prompt_tokens != request.prompt_tokens) {
+      ++stage_.prompt_length_mismatches;
+    }
+    if (const auto ttft = Measure(record).ttft_ms) ttft_ms_.push_back(*ttft);
+  }
+  // Statistics need times and counts only; texts of a long run would fill the memory.
+  std::string().swap(record.text);
+  std::vector<std::int32_t>().swap(record.ids);
+  stage_.records.push_back(std::move(record));
+}
+
+}  // namespace harness

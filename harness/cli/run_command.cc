@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <filesystem>
+#include <memory>
+
+#include "harness/cli/calibration_file.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/model_file.h"
+#include "harness/cli/plan_text.h"
+#include "harness/cli/session.h"
+#include "harness/cli/summary_table.h"
+#include "harness/scenario/loader.h"
+#include "harness/scenario/runnable.h"
+
+namespace harness {
+namespace {
+
+struct RunArguments {
+  RunOptions options;
+  std::string model;
+  std::string server_binary;
+  std::vector<std::string> server_args;
+  std::string backend;
+  std::string api_key;
+  std::string served_model;
+  std::string calibration;
+  double load_timeout_s = 600;
+  int rounds = 0;
+  bool no_chunks = false;
+  bool dry_run = false;
+  AssumedSpeed speed;
+};
+
+// The options' target, complete: a model for the mock where none was given.
+rocm::Result<TargetOptions> MakeTarget(const RunArguments& arguments) {
+  auto target = ParseTarget(arguments.options.target_text);
+  if (!target) return target;
+  target->model = arguments.model;
+  target->server_binary = arguments.server_binary;
+  target->server_args = arguments.server_args;
+  target->backend = arguments.backend;
+  target->api_key = arguments.api_key;
+  target->served_model = arguments.served_model;
+  target->load_timeout =
+      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.load_timeout_s * 1000));
+  const bool attached = target->kind == TargetKind::kAttached;
+  if (attached && (!target->model.empty() || !target->server_binary.empty() ||
+                   !target->server_args.empty() || !target->backend.empty())) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                      "--model, --server-binary, --server-arg and --backend are for servers that "
+                      "are started here; this target is attached to");
+  }
+  if (target->kind == TargetKind::kMock && target->model.empty()) {
+    auto chain = CachedChainModel();
+    if (!chain) return tl::unexpected(chain.error());
+    target->model = *std::move(chain);
+  }
+  if (target->kind == TargetKind::kLlamaServer && target->model.empty()) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                      "the target llama-server needs --model FILE (rocm-bench synth writes one "
+                      "where there is none)");
+  }
+  return target;
+}
+
+ExitCode Run(RunArguments& arguments, const CommandContext& context) {
+  const auto scenarios = LoadScenarios(arguments.options.files);
+  if (!scenarios) return Report(scenarios.error());
+  for (const Scenario& scenario : *scenarios) {
+    const auto runnable = CheckRunnable(scenario);
+    if (!runnable) return Report(runnable.error());
+  }
+  RunOptions& options = arguments.options;
+  if (arguments.rounds > 0) options.rounds = arguments.rounds;
+  if (arguments.dry_run) {
+    fmt::print("{}", DescribePlan(*scenarios, options.rounds, arguments.speed));
+    return ExitCode::kPass;
+  }
+  auto target = MakeTarget(arguments);
+  if (!target) return Report(target.error());
+  options.target = *std::move(target);
+  options.command = context.argv;
+  options.chunks = !arguments.no_chunks;
+  auto calibration = LoadCalibration(arguments.calibration);
+  if (!calibration) return Report(calibration.error());
+  if (*calibration) {
+    options.calibration_json = CalibrationJson(**calibration);
+    options.calibration = std::move((*calibration)->calibration);
+  }
+
+  Progress progress(options.silent);
+  Session session(options, context.signals, progress);
+  const auto report = session.Run(*scenarios);
+  progress.Clear();
+  if (!report) return Report(report.error());
+  if (report->failure) Report(*report->failure);
+  if (options.json) {
+    fmt::print("{}\n", FormatJson(*report));
+  } else {
+    fmt::print("{}", FormatTable(*report));
+  }
+  return static_cast<ExitCode>(report->end.exit_code);
+}
+
+}  // namespace
+
+void AddRunCommand(CLI::App& app, CommandContext& context) {
+  auto arguments = std::make_shared<RunArguments>();
+  RunArguments& a = *arguments;
+  CLI::App* run = app.add_subcommand("run", "Run scenarios or suites and write a run file");
+  run->add_option("files", a.options.files, "Scenario files (.json) and suites (.txt)")->required();
+  run->add_option("--target", a.options.target_text,
+                  "mock, llama-server, http://HOST:PORT or unix:PATH")
+      ->required();
+  run->add_option("--model", a.model, "GGUF file (the mock: the chain model when left out)");
+  run->add_option("--server-binary", a.server_binary, "llama-server to start");
+  run->add_option("--server-arg", a.server_args,
+                  "Argument for the server, as often as needed (--server-arg=--flag)")
+      ->take_all();
+  run->add_option("--backend", a.backend, "rocm, cuda, vulkan, sycl or cpu");
+  run->add_option("--load-timeout", a.load_timeout_s, "Seconds until a load has failed")
+      ->check(CLI::Range(0.1, 86'400.0));
+  run->add_option("--api-key", a.api_key, "Key of an attached server")
+      ->envname("ROCM_BENCH_API_KEY");
+  run->add_option("--served-model", a.served_model, "The model field of requests to it");
+  run->add_option("--out", a.options.out, "Folder for the run file")->capture_default_str();
+  run->add_option("--rounds", a.rounds, "Instead of each scenario's own")
+      ->check(CLI::Range(1, 1'000));
+  run->add_option("--load-threads", a.options.load_threads, "Threads that drive streams")
+      ->check(CLI::Range(1, 64));
+  run->add_option("--calibration", a.calibration, "Written by calibrate; default: the stored one");
+  run->add_flag("--no-chunks", a.no_chunks, "Leave chunk times out of the run file");
+  run->add_flag("--json", a.options.json, "Print the result as JSON");
+  run->add_flag("--quiet", a.options.silent, "No progress");
+  run->add_flag("--dry-run", a.dry_run, "Print the plan and the time it takes; run nothing");
+  run->add_option("--assume-decode", a.speed.decode_tokens_per_s, "For --dry-run, tok/s")
+      ->check(CLI::PositiveNumber);
+  run->add_option("--assume-prefill", a.speed.prefill_tokens_per_s, "For --dry-run, tok/s")
+      ->check(CLI::PositiveNumber);
+  run->callback([arguments, &context] { context.exit = Run(*arguments, context); });
+}
+
+}  // namespace harness

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/cli/summary_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace harness {
+namespace {
+
+constexpr std::array<const char*, 9> kColumns = {"scenario", "stage",        "n",
+                                                 "failed",   "TTFT ms p50",  "p99",
+                                                 "TPOT ms",  "decode tok/s", "throughput tok/s"};
+using Row = std::array<std::string, kColumns.size()>;
+
+// Characters, not bytes.
+std::size_t Width(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
+}
+
+std::string Number(double value) {
+  if (value >= 1000) return fmt::format("{:.0f}", value);
+  if (value >= 100) return fmt::format("{:.1f}", value);
+  return value >= 1 ? fmt::format("{:.2f}", value) : fmt::format("{:.3f}", value);
+}
+
+class Cells {
+ public:
+  explicit Cells(const StageReport& stage) : stage_(stage) {}
+
+  // "12.3 [12.1–12.6] ±0.02"; '*' where n does not carry the percentile.
+  std::string Of(std::string_view path, bool interval) {
+    const auto statistic = FindStatistic(stage_.summary, path);
+    if (!statistic) return "–";
+    std::string text = Number(statistic->value);
+    if (!statistic->supported) {
+      text += "*";
+      unsupported = true;
+    }
+    if (interval && statistic->low && statistic->high) {
+      text += fmt::format(" [{}–{}]", Number(*statistic->low), Number(*statistic->high));
+    }
+    const auto bound = stage_.error_bounds.find(std::string(path));
+    if (bound != stage_.error_bounds.end()) {
+      text += fmt::format(" ±{}", Number(bound->second));
+    }
+    return text;
+  }
+  bool unsupported = false;
+
+ private:
+  const StageReport& stage_;
+};
+
+Row MakeRow(const StageReport& stage, bool& unsupported) {
+  Cells cells(stage);
+  Row row{fmt::format("{}{}{}", stage.scenario, stage.variant.empty() ? "" : " ", stage.variant),
+          stage.stage.name,
+          fmt::format("{}", stage.summary.requests),
+          fmt::format("{}", stage.summary.requests_failed),
+          cells.Of("ttft_ms.p50", true),
+          cells.Of("ttft_ms.p99", false),
+          cells.Of("tpot_ms.p50", false),
+          cells.Of("decode_tokens_per_s.p50", true),
+          cells.Of("throughput_tokens_per_s", false)};
+  unsupported = unsupported || cells.unsupported;
+  return row;
+}
+
+void Append(const Row& row, const std::array<std::size_t, kColumns.size()>& widths,
+            std::string& out) {
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::string pad(widths[i] - Width(row[i]), ' ');
+    // Words left, numbers right.
+    out += i < 2 ? row[i] + pad : pad + row[i];
+    out += i + 1 < row.size() ? "  " : "\n";
+  }
+}
+
+// "pp512 @ d8192   1241.5 ± 15.4 t/s", as llama-bench prints it.
+std::string LlamaBenchRow(const StageReport& stage) {
+  const std::string name = LlamaBenchName(stage.workload);
+  const auto* closed = std::get_if<ClosedLoop>(&stage.stage.load);
+  if (name.empty() || closed == nullptr || closed->concurrency != 1) return "";
+  const char* metric = name.starts_with("pp") ? "prefill_tokens_per_s" : "decode_tokens_per_s";
+  const auto found = stage.summary.distributions.find(metric);
+  if (found == stage.summary.distributions.end()) return "";
+  return fmt::format("{:<20} {:>10.2f} ± {:.2f} t/s (n = {})\n", name, found->second.mean,
+                     found->second.sd, found->second.n);
+}
+
+std::string Verdicts(const RunReport& report) {
+  std::string text;
+  int passed = 0, judged = 0, unjudged = 0;
+  for (const StageReport& stage : report.stages) {
+    for (const Verdict& verdict : stage.verdicts) {
+      const bool expectation = verdict.kind == VerdictKind::kExpectation;
+      if (expectation && verdict.finding == Finding::kNotJudged) ++unjudged;
+      if (expectation && verdict.finding != Finding::kNotJudged) ++judged;
+      if (verdict.finding == Finding::kPass && expectation) ++passed;
+      if (verdict.finding == Finding::kPass || verdict.finding == Finding::kNotJudged) continue;
+      text += fmt::format("{}: {}{}{} · {}: {}\n", ToString(verdict.finding), verdict.scenario,
+                          verdict.variant.empty() ? "" : " ", verdict.variant, verdict.stage,
+                          verdict.reason);
+    }
+    if (stage.saturation && stage.saturation->saturated) {
+      text += fmt::format("saturated: {} {} · {}: {:.0f} % of the offered rate was completed\n",
+                          stage.scenario, stage.variant, stage.stage.name,
+                          stage.saturation->completed_share * 100);
+    }
+  }
+  text += fmt::format("{} of {} expectations hold", passed, judged);
+  if (unjudged > 0) text += fmt::format(", {} are not for this target", unjudged);
+  return text + "\n";
+}
+
+nlohmann::ordered_json Json(const Verdict& verdict) {
+  nlohmann::ordered_json json{{"finding", ToString(verdict.finding)},
+                              {"kind", ToString(verdict.kind)},
+                              {"metric", verdict.metric},
+                              {"reason", verdict.reason}};
+  if (verdict.observed) json["observed"] = *verdict.observed;
+  if (verdict.limit) json["limit"] = *verdict.limit;
+  return json;
+}
+
+}  // namespace
+
+std::string LlamaBenchName(const Workload& workload) {
+  const auto* prompt = std::get_if<SyntheticPrompt>(&workload.prompt);
+  const auto* output = std::get_if<FixedLength>(&workload.output_tokens);
+  if (prompt == nullptr || output == nullptr) return "";
+  const auto* input = std::get_if<FixedLength>(&prompt->tokens);
+  if (input == nullptr) return "";
+  std::string name;
+  if (output->tokens == 1) {
+    name = fmt::format("pp{}", input->tokens);
+  } else if (input->tokens == 1) {
+    name = fmt::format("tg{}", output->tokens);
+  } else {
+    name = fmt::format("pp{}+tg{}", input->tokens, output->tokens);
+  }
+  return prompt->depth > 0 ? fmt::format("{} @ d{}", name, prompt->depth) : name;
+}
+
+std::string FormatTable(const RunReport& report) {
+  std::string out;
+  bool unsupported = false;
+  std::vector<Row> rows;
+  Row head;
+  std::ranges::copy(kColumns, head.begin());
+  rows.push_back(head);
+  for (const StageReport& stage : report.stages) rows.push_back(MakeRow(stage, unsupported));
+  std::array<std::size_t, kColumns.size()> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
+  }
+  if (!report.stages.empty()) {
+    for (const Row& row : rows) Append(row, widths, out);
+  }
+  if (unsupported) out += "* too few samples for this percentile\n";
+  for (const StageReport& stage : report.stages) out += LlamaBenchRow(stage);
+  out += Verdicts(report);
+  out += fmt::format("{}: {}\n", ToString(report.end.status), report.file.string());
+  for (const std::string& reason : report.end.reasons) out += fmt::format("  {}\n", reason);
+  return out;
+}
+
+std::string FormatJson(const RunReport& report) {
+  nlohmann::ordered_json json{{"run_id", report.run_id},
+                              {"file", report.file.string()},
+                              {"status", ToString(report.end.status)},
+                              {"exit_code", report.end.exit_code},
+                              {"reasons", report.end.reasons},
+                              {"stages", nlohmann::ordered_json::array()}};
+  for (const StageReport& stage : report.stages) {
+    nlohmann::ordered_json entry{{"scenario", stage.scenario},
+                                 {"variant", stage.variant},
+                                 {"stage", stage.stage.name},
+                                 {"requests", stage.summary.requests},
+                                 {"requests_failed", stage.summary.requests_failed},
+                                 {"outcomes", stage.summary.outcomes},
+                                 {"token_sources", stage.summary.token_sources},
+                                 {"metrics", nlohmann::ordered_json::object()},
+                                 {"verdicts", nlohmann::ordered_json::array()}};
+    for (const auto& [name, distribution] : stage.summary.distributions) {
+      auto& metric = entry["metrics"][name];
+      metric = {{"n", distribution.n}, {"mean", distribution.mean}, {"sd", distribution.sd}};
+      for (const Quantile& q : distribution.quantiles) {
+        metric[QuantileName(q.p)] = {{"value", q.value}, {"supported", q.supported}};
+      }
+    }
+    for (const auto& [name, value] : stage.summary.values) entry["metrics"][name] = value;
+    for (const auto& [name, value] : stage.summary.counts) entry["metrics"][name] = value;
+    if (!stage.error_bounds.empty()) entry["error_bounds"] = stage.error_bounds;
+    if (stage.saturation) entry["saturated"] = stage.saturation->saturated;
+    for (const Verdict& verdict : stage.verdicts) entry["verdicts"].push_back(Json(verdict));
+    json["stages"].push_back(std::move(entry));
+  }
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace harness
