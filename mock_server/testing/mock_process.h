@@ -52,6 +52,7 @@ class MockProcess {
  public:
   explicit MockProcess(StartOptions options);
   explicit MockProcess(std::vector<std::string> arguments);
+  MockProcess() : MockProcess(std::vector<std::string>()) {}
   ~MockProcess();
   MockProcess(const MockProcess&) = delete;
   MockProcess& operator=(const MockProcess&) = delete;
