@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "backend/gpu/sensors.h"
+
+#include <string>
+
+#include "backend/gpu/nvml.h"
+#include "backend/gpu/sysfs.h"
+
+namespace rocm::gpu {
+namespace {
+
+std::optional<double> Scaled(const std::string& path, double scale) {
+  const std::optional<std::uint64_t> value = ReadUnsigned(path);
+  return value ? std::optional(static_cast<double>(*value) * scale) : std::nullopt;
+}
+
+// hwmon names its inputs by label: "edge", "junction", "mem"; "sclk", "mclk".
+std::optional<double> Labelled(const std::string& hwmon, const std::string& kind,
+                               std::string_view label, double scale) {
+  for (int i = 1; i <= 8; ++i) {
+    const std::string input = hwmon + "/" + kind + std::to_string(i);
+    if (ReadText(input + "_label") == label) return Scaled(input + "_input", scale);
+  }
+  return std::nullopt;
+}
+
+Sensors ReadAmd(const std::string& device) {
+  Sensors sensors;
+  sensors.busy_percent = Scaled(device + "/gpu_busy_percent", 1);
+  for (const auto& [number, hwmon] : Numbered(device + "/hwmon", "hwmon")) {
+    sensors.temperature_celsius = Labelled(hwmon, "temp", "edge", 1e-3);
+    sensors.hotspot_celsius = Labelled(hwmon, "temp", "junction", 1e-3);
+    sensors.memory_celsius = Labelled(hwmon, "temp", "mem", 1e-3);
+    sensors.core_clock_mhz = Labelled(hwmon, "freq", "sclk", 1e-6);
+    sensors.memory_clock_mhz = Labelled(hwmon, "freq", "mclk", 1e-6);
+    // Newer drivers call the same reading an input.
+    sensors.power_watts = Scaled(hwmon + "/power1_average", 1e-6);
+    if (!sensors.power_watts) sensors.power_watts = Scaled(hwmon + "/power1_input", 1e-6);
+    sensors.power_cap_watts = Scaled(hwmon + "/power1_cap", 1e-6);
+    break;
+  }
+  return sensors;
+}
+
+}  // namespace
+
+Sensors ReadSensors(const Device& device, const Places& places) {
+  if (device.vendor == Vendor::kNvidia) return Nvml::Open(places.nvml)->Read(device.uuid);
+  return device.sysfs.empty() ? Sensors{} : ReadAmd(device.sysfs);
+}
+
+}  // namespace rocm::gpu
