@@ -134,8 +134,9 @@ std::optional<Jitter> ParseJitter(std::string_view text) {
 
 double TimingModel::PrefillMs(int tokens) const {
   if (tokens <= 0) return 0.0;
-  if (tokens <= prefill_small_tokens) return prefill_base_ms + prefill_small_token_ms * tokens;
-  return std::max(prefill_base_ms, prefill_token_ms * tokens);
+  const double small =
+      prefill_base_ms + prefill_small_token_ms * std::min(tokens, prefill_small_tokens);
+  return tokens <= prefill_small_tokens ? small : std::max(small, prefill_token_ms * tokens);
 }
 
 double TimingModel::StepMs(int sequences, double context, bool flash_attention) const {

@@ -21,11 +21,12 @@
 namespace mock {
 namespace {
 
-// Room for a few more than the slots; the rest is llama-server's rule.
-std::size_t HttpThreads(const Options& options) {
-  if (options.threads_http > 0) return static_cast<std::size_t>(options.threads_http);
+// As many connections as llama-server has threads for HTTP, by its own rule; it was seen to serve
+// one more.
+std::size_t MostConnections(const Options& options) {
+  if (options.threads_http > 0) return static_cast<std::size_t>(options.threads_http) + 1;
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
-  return static_cast<std::size_t>(std::max<long>(options.parallel + 4, cores - 1));
+  return static_cast<std::size_t>(std::max<long>(options.parallel + 4, cores - 1)) + 1;
 }
 
 // From command line to exit, step by step as the real one.
@@ -38,7 +39,7 @@ class Process {
         startup_(fault_book_.startup(), options_, log_, truth_),
         service_(options_, timers_, log_, truth_, fault_book_),
         server_(
-            {options_.host, static_cast<std::uint16_t>(options_.port), HttpThreads(options_)},
+            {options_.host, static_cast<std::uint16_t>(options_.port), MostConnections(options_)},
             timers_,
             [this](std::shared_ptr<Exchange> exchange) { service_.Handle(std::move(exchange)); }),
         load_(timers_, [this](Ns) { FinishLoading(); }),
