@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <set>
 #include <string>
 
@@ -16,6 +17,18 @@ TEST(WallClock, Formats) {
   EXPECT_EQ(FormatUtc(leap), "2024-02-29T12:34:56.007Z");
   EXPECT_EQ(FormatUtcCompact(leap), "20240229T123456Z");
   EXPECT_EQ(FormatUtc(WallTime{}), "1970-01-01T00:00:00.000Z");
+}
+
+TEST(WallClock, ParsesWhatItFormats) {
+  for (const std::int64_t ms : {0LL, 1'709'210'096'007LL, 1'798'761'599'999LL, 951'782'400'000LL}) {
+    const WallTime time{std::chrono::milliseconds{ms}};
+    EXPECT_EQ(ParseUtc(FormatUtc(time)), time);
+  }
+  for (const char* bad :
+       {"", "2024-02-30T00:00:00.000Z", "2024-02-29T24:00:00.000Z", "2024-02-29 12:00:00.000Z",
+        "2024-02-29T12:00:00Z", "2O24-02-29T12:00:00.000Z"}) {
+    EXPECT_FALSE(ParseUtc(bad)) << bad;
+  }
 }
 
 TEST(UniqueId, IsHexAndDoesNotRepeat) {

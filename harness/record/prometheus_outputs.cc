@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/record/prometheus_outputs.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <prometheus/exposer.h>
+#include <prometheus/gateway.h>
+#include <prometheus/registry.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "backend/base/unique_fd.h"
+
+namespace harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsPort(std::string_view text) {
+  return !text.empty() && text.size() <= 5 &&
+         std::ranges::all_of(text, [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
+rocm::Error IoError(std::string_view what, const fs::path& path) {
+  rocm::Error error;
+  error.code = rocm::ErrorCode::kIo;
+  error.message = fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno));
+  return error;
+}
+
+struct HostPort {
+  std::string host;  // with its scheme
+  std::string port;
+};
+
+rocm::Result<HostPort> Split(const std::string& url) {
+  constexpr std::string_view kScheme = "http://";
+  const std::string_view rest =
+      url.starts_with(kScheme) ? std::string_view(url).substr(kScheme.size()) : url;
+  const auto colon = rest.rfind(':');
+  const auto port = colon == std::string_view::npos ? "9091" : rest.substr(colon + 1);
+  const auto host = rest.substr(0, colon);
+  if (host.empty() || !IsPort(port) || rest.find_first_of("/?#@ ") != std::string_view::npos) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                      "a Pushgateway is named as http://HOST:PORT, not " + url);
+  }
+  return HostPort{fmt::format("{}{}", kScheme, host), std::string(port)};
+}
+
+rocm::Result<void> Answer(int status, const std::string& url) {
+  if (status >= 200 && status < 300) return {};
+  rocm::Error error;
+  error.http_status = std::max(status, 0);
+  error.retryable = status < 0 || status >= 500;
+  error.code = status < 0 ? rocm::ErrorCode::kConnectionRefused : rocm::ErrorCode::kBadRequest;
+  error.message = status < 0 ? fmt::format("cannot reach the Pushgateway {}", url)
+                             : fmt::format("the Pushgateway {} refused the metrics with status {}",
+                                           url, status);
+  return rocm::Fail(std::move(error));
+}
+
+}  // namespace
+
+class MetricsListener::Server {
+ public:
+  explicit Server(const std::string& address)
+      : exposer(std::vector<std::string>{
+            "listening_ports", address,
+            // Idle half-open connections hold a thread each until the timeout: enough threads that
+            // a scrape gets through, and a timeout that frees them before the next one.
+            "num_threads", "8", "request_timeout_ms", "2000", "enable_keep_alive", "no"}) {}
+  prometheus::Exposer exposer;
+};
+
+rocm::Result<std::unique_ptr<MetricsListener>> MetricsListener::Start(const std::string& address,
+                                                                      const RunMetrics& metrics) {
+  const auto colon = address.rfind(':');
+  const std::string port = colon == std::string::npos ? address : address.substr(colon + 1);
+  const std::string host = colon == std::string::npos ? "127.0.0.1" : address.substr(0, colon);
+  // The web server takes lists, redirects and TLS here: nothing of that may slip in.
+  if (!IsPort(port) || host.empty() || host.find_first_of(", /@") != std::string::npos) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                      "metrics are served at HOST:PORT or PORT, not " + address);
+  }
+  try {
+    auto server = std::make_unique<Server>(fmt::format("{}:{}", host, port));
+    server->exposer.RegisterCollectable(metrics.registry());
+    return std::unique_ptr<MetricsListener>(new MetricsListener(std::move(server)));
+  } catch (const std::exception& error) {
+    return rocm::Fail(rocm::ErrorCode::kPortInUse,
+                      fmt::format("cannot serve metrics at {}:{}: is the port in use? ({})", host,
+                                  port, error.what()));
+  }
+}
+
+MetricsListener::MetricsListener(std::unique_ptr<Server> server) : server_(std::move(server)) {}
+MetricsListener::~MetricsListener() = default;
+
+int MetricsListener::port() const {
+  const std::vector<int> ports = server_->exposer.GetListeningPorts();
+  return ports.empty() ? 0 : ports.front();
+}
+
+rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& target) {
+  const auto where = Split(target.url);
+  if (!where) return rocm::Fail(where.error());
+  // This version of the library puts values into the path as they are, so they are encoded here.
+  // It has no timeout either: the push gets a thread that may outlive this call, and owns what it
+  // uses.
+  const prometheus::Labels labels = {{"instance@base64", GroupingValue(target.instance)},
+                                     {"scenario@base64", GroupingValue(target.scenario)}};
+  const std::string job = ScrapeLabel(target.job);
+  if (job.find_first_of("/?#% ") != std::string::npos) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument, "a job's name is one plain word");
+  }
+  auto answer = std::make_shared<std::promise<int>>();
+  std::future<int> future = answer->get_future();
+  std::thread([host = where->host, port = where->port, job, labels, answer,
+               registry = metrics.registry()] {
+    try {
+      prometheus::Gateway gateway(host, port, job, labels);
+      gateway.RegisterCollectable(registry);
+      answer->set_value(gateway.Push());
+    } catch (...) {
+      answer->set_value(-1);
+    }
+  }).detach();
+  if (future.wait_for(target.timeout) != std::future_status::ready) {
+    return rocm::Fail(rocm::ErrorCode::kDeadlineExceeded,
+                      fmt::format("the Pushgateway {} did not answer within {} ms", target.url,
+                                  target.timeout.count()));
+  }
+  return Answer(future.get(), target.url);
+}
+
+rocm::Result<fs::path> WriteTextfile(const RunMetrics& metrics, const fs::path& directory) {
+  std::error_code ec;
+  fs::create_directories(directory, ec);
+  const fs::path path = directory / "rocm_bench.prom";
+  // node_exporter reads *.prom only, so it never sees this one.
+  const fs::path temporary = directory / fmt::format("rocm_bench.prom.{}.tmp", ::getpid());
+  const std::string text = metrics.Text();
+  {
+    const rocm::UniqueFd fd(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!fd) return rocm::Fail(IoError("make", temporary));
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) {
+        rocm::Error error = IoError("write", temporary);
+        ::unlink(temporary.c_str());
+        return rocm::Fail(std::move(error));
+      }
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (::fsync(fd.get()) != 0 && errno != EINVAL) {
+      rocm::Error error = IoError("sync", temporary);
+      ::unlink(temporary.c_str());
+      return rocm::Fail(std::move(error));
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    rocm::Error error = IoError("replace", path);
+    ::unlink(temporary.c_str());
+    return rocm::Fail(std::move(error));
+  }
+  return path;
+}
+
+std::string GroupingValue(std::string_view text) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  // The gateway checks label values for UTF-8 too.
+  const std::string clean = text.empty() ? std::string() : ScrapeLabel(text);
+  if (clean.empty()) return "=";
+  std::string out;
+  for (std::size_t i = 0; i < clean.size(); i += 3) {
+    std::uint32_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      bits = bits << 8U | (i + k < clean.size() ? static_cast<unsigned char>(clean[i + k]) : 0U);
+    }
+    const std::size_t left = std::min<std::size_t>(3, clean.size() - i);
+    for (std::size_t k = 0; k < 4; ++k) {
+      if (k <= left)
+        out += kDigits[bits >> (18 - 6 * k) & 63U];
+      else
+        out += '=';
+    }
+  }
+  return out;
+}
+
+}  // namespace harness
