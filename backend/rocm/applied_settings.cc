@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "backend/gpu/vram.h"
 #include "backend/http/control_client.h"
 #include "backend/wire/control_reply.h"
 
@@ -18,6 +19,31 @@ std::int64_t KilobytesOf(std::string_view line) {
   std::int64_t value = 0;
   std::from_chars(line.data() + begin, line.data() + line.size(), value);
   return value * 1024;
+}
+
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// The predecessor's every-load crash came from tensors that went onto the processor's own GPU.
+Result<void> CheckDevice(const LoadPlan& plan, const AppliedSettings& applied) {
+  if (plan.server.load.gpu_layers == 0) return {};
+  if (applied.gpu_layers == 0) {
+    return Fail(ErrorCode::kBackendUnavailable,
+                "llama-server put no layer on a GPU: is it a build with " + plan.backend +
+                    " support? Use one, or the backend \"cpu\"");
+  }
+  if (plan.expected_device.empty() || applied.devices.empty()) return {};
+  for (const std::string& name : applied.devices) {
+    if (name != plan.expected_device) {
+      return Fail(ErrorCode::kDeviceError, "llama-server put the model on " +
+                                               Join(applied.devices) + " where " +
+                                               plan.expected_device + " was pinned");
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -59,11 +85,17 @@ Result<void> CheckApplied(const LoadPlan& plan, const AppliedSettings& applied) 
                     std::to_string(plan.server.context_per_slot) +
                     " were asked for: the model or the memory does not allow more");
   }
-  return {};
+  return CheckDevice(plan, applied);
 }
 
-ProcessMemory ReadProcessMemory(pid_t pid) {
+ProcessMemory ReadProcessMemory(pid_t pid, const std::optional<gpu::Device>& device) {
   ProcessMemory memory;
+  if (device) {
+    if (const auto bytes = gpu::ReadProcessMemory(*device, pid)) {
+      memory.active_bytes = memory.peak_bytes = static_cast<std::int64_t>(*bytes);
+      return memory;
+    }
+  }
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("VmRSS:")) memory.active_bytes = KilobytesOf(line);

@@ -24,11 +24,12 @@ struct Applied {
 // pinned one; kInternal where the context or the slots differ.
 [[nodiscard]] Result<void> CheckApplied(const LoadPlan& plan, const AppliedSettings& applied);
 
-// Of the server process: resident memory, now and at most. Zero where /proc does not tell.
+// What the server process holds: on its device where that is known and says so (the peak is then
+// the value of the moment), else resident in RAM. Zero where nothing tells.
 struct ProcessMemory {
   std::int64_t active_bytes = 0;
   std::int64_t peak_bytes = 0;
 };
-[[nodiscard]] ProcessMemory ReadProcessMemory(pid_t pid);
+[[nodiscard]] ProcessMemory ReadProcessMemory(pid_t pid, const std::optional<gpu::Device>& device);
 
 }  // namespace rocm

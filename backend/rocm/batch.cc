@@ -51,8 +51,8 @@ std::vector<Result<T>> ForEach(std::span<const std::string> prompts, int paralle
   const auto worker = [&] {
     for (std::size_t i = next++; i < prompts.size(); i = next++) results[i] = work(prompts[i]);
   };
-  const std::size_t threads = std::min<std::size_t>(
-      prompts.size(), static_cast<std::size_t>(std::max(parallel, 1)));
+  const std::size_t threads =
+      std::min<std::size_t>(prompts.size(), static_cast<std::size_t>(std::max(parallel, 1)));
   std::vector<std::jthread> others;
   for (std::size_t i = 1; i < threads; ++i) others.emplace_back(worker);
   worker();
@@ -70,8 +70,7 @@ std::vector<Result<Generation>> BatchGenerate(TextModel& model,
   });
 }
 
-std::vector<Result<Classification>> Classify(TextModel& model,
-                                             std::span<const std::string> prompts,
+std::vector<Result<Classification>> Classify(TextModel& model, std::span<const std::string> prompts,
                                              const GenerateConfig& config, int parallel) {
   return ForEach<Classification>(prompts, parallel, [&](const std::string& prompt) {
     return ClassifyOne(model, prompt, config);

@@ -21,14 +21,17 @@ namespace {
 using std::chrono::milliseconds;
 using testing::ChainModelPath;
 using testing::ChainText;
+using ::testing::ElementsAre;
 using testing::FindServerUnderTest;
 using testing::SmallConfig;
-using ::testing::ElementsAre;
 
 class GenerateTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto server = FindServerUnderTest();
+    if (server.mock) {
+      ASSERT_EQ(server.missing, "");
+    }
     if (!server.missing.empty()) GTEST_SKIP() << server.missing;
   }
 

@@ -24,8 +24,8 @@ namespace {
 using std::chrono::milliseconds;
 using testing::ChainModelPath;
 using testing::FindServerUnderTest;
-using testing::SmallConfig;
 using ::testing::HasSubstr;
+using testing::SmallConfig;
 
 int Rounds(int full) {
   const char* soak = std::getenv("ROCM_SOAK");
@@ -38,6 +38,9 @@ class LifecycleTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto server = FindServerUnderTest();
+    if (server.mock) {
+      ASSERT_EQ(server.missing, "");
+    }
     if (!server.missing.empty()) GTEST_SKIP() << server.missing;
   }
 

@@ -5,12 +5,10 @@
 #include <string>
 
 #include "backend/gguf/metadata.h"
+#include "backend/rocm/device_plan.h"
 
 namespace rocm {
 namespace {
-
-// Without a caller's wish: enough for a chat, small enough for any card.
-constexpr int kDefaultContext = 4096;
 
 Result<void> CheckConfig(const LoadConfig& config) {
   const auto refuse = [](std::string_view what, int value) {
@@ -22,8 +20,8 @@ Result<void> CheckConfig(const LoadConfig& config) {
   if (config.gpu_layers < -1) return refuse("gpu_layers", config.gpu_layers);
   if (config.threads < 0) return refuse("threads", config.threads);
   if (config.expected_streams < 0) return refuse("expected_streams", config.expected_streams);
-  if (config.restart.max_restarts < 0) return refuse("restart.max_restarts",
-                                                     config.restart.max_restarts);
+  if (config.restart.max_restarts < 0)
+    return refuse("restart.max_restarts", config.restart.max_restarts);
   return {};
 }
 
@@ -44,11 +42,6 @@ ModelInfo DescribeModel(const gguf::Metadata& metadata) {
 
 }  // namespace
 
-int ContextPerSlot(int requested, int model_context) {
-  if (requested > 0) return requested;
-  return model_context > 0 ? std::min(model_context, kDefaultContext) : kDefaultContext;
-}
-
 void Report(const LoadConfig& config, LoadProgress::State state, std::string detail) {
   if (!config.on_progress) return;
   LoadProgress progress;
@@ -63,13 +56,24 @@ Result<LoadPlan> PlanLoad(BackendKind kind, const std::string& path, const LoadC
   const auto metadata = gguf::ReadMetadata(path);
   if (!metadata) return Fail(metadata.error());
 
+  auto device = PlanDevice(kind, config, OwnEnvironment());
+  if (!device) return Fail(std::move(device.error()));
+  const auto context = FitContext(*metadata, config, *device);
+  if (!context) return Fail(context.error());
+
   LoadPlan plan;
   plan.backend = ToString(kind);
   plan.model = DescribeModel(*metadata);
   plan.server.model_path = path;
   plan.server.load = config;
   plan.server.slots = std::max(config.parallel_slots, 1);
-  plan.server.context_per_slot = ContextPerSlot(config.context_len, metadata->context_length);
+  plan.server.context_per_slot = *context;
+  if (kind == BackendKind::kCpu) plan.server.load.gpu_layers = 0;
+  plan.server.device_environment = std::move(device->mask.set);
+  plan.server.cleared_environment = std::move(device->mask.cleared);
+  plan.server.device_argument = std::move(device->mask.device_argument);
+  plan.expected_device = std::move(device->mask.expected_device);
+  plan.device = std::move(device->device);
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/config.h"
+#include "backend/gpu/devices.h"
 #include "backend/llama_server/server.h"
 #include "backend/model.h"
 #include "backend/rocm/server_backend.h"
@@ -18,6 +19,7 @@ struct LoadPlan {
   llama_server::ServerConfig server;
   // The device the model is pinned to, as the server's log will name it; empty: not pinned.
   std::string expected_device;
+  std::optional<gpu::Device> device;  // where this library can see it
 };
 
 // Reads the model file, settles context, slots and device, and holds the estimate against the
@@ -25,9 +27,6 @@ struct LoadPlan {
 // kInsufficientMemory, before anything large is read or written.
 [[nodiscard]] Result<LoadPlan> PlanLoad(BackendKind kind, const std::string& path,
                                         const LoadConfig& config);
-
-// min(the model's own, 4096) where the caller gave none, the caller's number otherwise.
-[[nodiscard]] int ContextPerSlot(int requested, int model_context);
 
 // Calls LoadConfig::on_progress, if there is one.
 void Report(const LoadConfig& config, LoadProgress::State state, std::string detail = {});

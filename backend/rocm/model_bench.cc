@@ -121,9 +121,8 @@ void BM_Concurrent(benchmark::State& state) {
     {
       std::vector<std::jthread> workers;
       for (std::size_t i = 0; i < countries.size(); ++i) {
-        workers.emplace_back([&, i] {
-          results[i] = Run(*model, "The capital of " + countries[i] + " is", 32);
-        });
+        workers.emplace_back(
+            [&, i] { results[i] = Run(*model, "The capital of " + countries[i] + " is", 32); });
       }
     }
     seconds += std::chrono::duration<double>(Now() - start).count();

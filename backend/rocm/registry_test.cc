@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "backend/backend.h"
-#include "backend/rocm/load_plan.h"
 
 namespace rocm {
 namespace {
@@ -33,13 +32,6 @@ TEST(RegistryTest, OthersMayRegister) {
   RegisterBackend(std::make_shared<FakeBackend>());
   ASSERT_NE(GetBackend("fake"), nullptr);
   EXPECT_THAT(ListBackends(), IsSupersetOf({"fake"}));
-}
-
-TEST(LoadPlanTest, ContextIsTheCallersElseTheModelsCapped) {
-  EXPECT_EQ(ContextPerSlot(0, 131072), 4096);
-  EXPECT_EQ(ContextPerSlot(0, 2048), 2048);
-  EXPECT_EQ(ContextPerSlot(0, 0), 4096);
-  EXPECT_EQ(ContextPerSlot(16384, 2048), 16384);
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ Result<TokenStream> ServerModel::Stream(wire::Api api, std::string body,
   request.body = std::move(body);
   request.stall_timeout = config.stall_timeout;
   request.deadline = config.deadline;
-  return TokenStream(std::make_unique<TokenStream::Source>(core_, std::move(server),
-                                                           std::move(request), config));
+  return TokenStream(
+      std::make_unique<TokenStream::Source>(core_, std::move(server), std::move(request), config));
 }
 
 Result<TokenStream> ServerModel::Generate(std::string_view prompt, const GenerateConfig& config) {
@@ -143,7 +143,7 @@ ModelMetrics ServerModel::Metrics() const {
   ModelMetrics metrics = core_->calls.metrics();
   if (const auto server = core_->server()) {
     metrics.load_duration = server->load_duration();
-    const ProcessMemory memory = ReadProcessMemory(server->pid());
+    const ProcessMemory memory = ReadProcessMemory(server->pid(), plan_.device);
     metrics.active_memory_bytes = memory.active_bytes;
     metrics.peak_memory_bytes = memory.peak_bytes;
   }
