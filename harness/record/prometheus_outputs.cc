@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <prometheus/client_metric.h>
+#include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
 #include <prometheus/gateway.h>
+#include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 #include <unistd.h>
 
@@ -15,8 +18,10 @@
 #include <cstring>
 #include <exception>
 #include <future>
+#include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "backend/base/unique_fd.h"
 
@@ -37,6 +42,51 @@ rocm::Error IoError(std::string_view what, const fs::path& path) {
   return error;
 }
 
+// One scenario's part of a registry. The gateway puts a group's labels over the metrics' own: with
+// several scenarios in one group they would all become the same series.
+class ScenarioSlice : public prometheus::Collectable {
+ public:
+  ScenarioSlice(std::shared_ptr<prometheus::Registry> registry, std::string scenario)
+      : registry_(std::move(registry)), scenario_(std::move(scenario)) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::vector<prometheus::MetricFamily> families = registry_->Collect();
+    for (prometheus::MetricFamily& family : families) {
+      std::erase_if(family.metric, [&](const prometheus::ClientMetric& metric) {
+        const std::string* scenario = ScenarioOf(metric);
+        return scenario != nullptr && *scenario != scenario_;
+      });
+    }
+    std::erase_if(families, [](const auto& family) { return family.metric.empty(); });
+    return families;
+  }
+
+  static const std::string* ScenarioOf(const prometheus::ClientMetric& metric) {
+    for (const auto& label : metric.label) {
+      if (label.name == "scenario") return &label.value;
+    }
+    return nullptr;
+  }
+
+ private:
+  std::shared_ptr<prometheus::Registry> registry_;
+  std::string scenario_;
+};
+
+// "-" alone when nothing names a scenario yet.
+std::set<std::string> ScenariosOf(const prometheus::Registry& registry) {
+  std::set<std::string> scenarios;
+  for (const auto& family : registry.Collect()) {
+    for (const auto& metric : family.metric) {
+      if (const std::string* scenario = ScenarioSlice::ScenarioOf(metric)) {
+        scenarios.insert(*scenario);
+      }
+    }
+  }
+  if (scenarios.empty()) scenarios.insert("-");
+  return scenarios;
+}
+
 struct HostPort {
   std::string host;  // with its scheme
   std::string port;
@@ -54,6 +104,23 @@ rocm::Result<HostPort> Split(const std::string& url) {
                       "a Pushgateway is named as http://HOST:PORT, not " + url);
   }
   return HostPort{fmt::format("{}{}", kScheme, host), std::string(port)};
+}
+
+// The first status that is not a success, or the last one.
+int PushGroups(const std::string& host, const std::string& port, const std::string& job,
+               const std::string& instance, const std::shared_ptr<prometheus::Registry>& registry) {
+  int status = -1;
+  for (const std::string& scenario : ScenariosOf(*registry)) {
+    // This version of the library puts values into the path as they are.
+    const prometheus::Labels labels = {{"instance@base64", GroupingValue(instance)},
+                                       {"scenario@base64", GroupingValue(scenario)}};
+    const auto slice = std::make_shared<ScenarioSlice>(registry, scenario);
+    prometheus::Gateway gateway(host, port, job, labels);
+    gateway.RegisterCollectable(slice);
+    status = gateway.Push();
+    if (status < 200 || status >= 300) break;
+  }
+  return status;
 }
 
 rocm::Result<void> Answer(int status, const std::string& url) {
@@ -113,23 +180,18 @@ int MetricsListener::port() const {
 rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& target) {
   const auto where = Split(target.url);
   if (!where) return rocm::Fail(where.error());
-  // This version of the library puts values into the path as they are, so they are encoded here.
-  // It has no timeout either: the push gets a thread that may outlive this call, and owns what it
-  // uses.
-  const prometheus::Labels labels = {{"instance@base64", GroupingValue(target.instance)},
-                                     {"scenario@base64", GroupingValue(target.scenario)}};
   const std::string job = ScrapeLabel(target.job);
   if (job.find_first_of("/?#% ") != std::string::npos) {
     return rocm::Fail(rocm::ErrorCode::kInvalidArgument, "a job's name is one plain word");
   }
+  // This version of the library has no timeout, so the push gets a thread that may outlive this
+  // call and owns what it uses.
   auto answer = std::make_shared<std::promise<int>>();
   std::future<int> future = answer->get_future();
-  std::thread([host = where->host, port = where->port, job, labels, answer,
+  std::thread([host = where->host, port = where->port, job, instance = target.instance, answer,
                registry = metrics.registry()] {
     try {
-      prometheus::Gateway gateway(host, port, job, labels);
-      gateway.RegisterCollectable(registry);
-      answer->set_value(gateway.Push());
+      answer->set_value(PushGroups(host, port, job, instance, registry));
     } catch (...) {
       answer->set_value(-1);
     }

@@ -28,19 +28,19 @@ class MetricsListener {
   std::unique_ptr<Server> server_;
 };
 
-// Where and under which name metrics are pushed. A run id is never part of it: Pushgateway keeps
-// every group for ever.
+// Where and under which name metrics are pushed: one group for each scenario, keyed job + instance
+// + scenario. A run id is never part of it, because Pushgateway keeps every group for ever.
 struct PushTarget {
   std::string url;  // "http://127.0.0.1:9091"
   std::string job = "rocm-bench";
   std::string instance;
-  std::string scenario;  // or the suite
-  std::chrono::milliseconds timeout{10'000};
+  std::chrono::milliseconds timeout{10'000};  // for all groups together
 };
 
-// Replaces the group's metrics in a Pushgateway. Failures, among them a type that differs from what
-// the gateway has, are errors with its status; a gateway that never answers ends with
-// kDeadlineExceeded.
+// Replaces these groups in a Pushgateway. Metrics without a scenario (the run's validity, the last
+// success) go into each group, so that they are known for every scenario. Failures, among them a
+// type that differs from what the gateway has, are errors with its status; a gateway that never
+// answers ends with kDeadlineExceeded.
 [[nodiscard]] rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& target);
 
 // Writes DIRECTORY/rocm_bench.prom for node_exporter's textfile collector: the old file or the new

@@ -101,6 +101,7 @@ class FakeGateway {
       }
     }
     if (::write(peer.get(), answer_.data(), answer_.size()) < 0) request_.clear();
+    ::shutdown(listener_.get(), SHUT_RDWR);  // the next one is refused
   }
 
   const std::string answer_;
@@ -165,7 +166,10 @@ TEST_F(PrometheusTest, PushesToTheRightGroup) {
   PushTarget target;
   target.url = gateway.url();
   target.instance = "night/1";
-  target.scenario = "seed/decode";
+  RequestRecord record;
+  record.scenario = "seed/decode";
+  record.outcome = "ok";
+  metrics_.Observe(record);
   const auto pushed = PushMetrics(metrics_, target);
   EXPECT_TRUE(pushed) << pushed.error().message;
   const std::string request = gateway.Request();
@@ -173,6 +177,26 @@ TEST_F(PrometheusTest, PushesToTheRightGroup) {
   EXPECT_THAT(request, HasSubstr("/metrics/job/rocm-bench"));
   EXPECT_THAT(request, HasSubstr("/instance@base64/bmlnaHQvMQ=="));
   EXPECT_THAT(request, HasSubstr("/scenario@base64/c2VlZC9kZWNvZGU="));
+  EXPECT_THAT(request, HasSubstr("rocm_bench_requests_total"));
+}
+
+// A gateway lays the group's scenario over every metric, so a group holds one scenario only.
+TEST_F(PrometheusTest, OneGroupForEachScenario) {
+  for (const char* scenario : {"a", "b"}) {
+    RequestRecord record;
+    record.scenario = scenario;
+    record.outcome = "ok";
+    metrics_.Observe(record);
+  }
+  FakeGateway gateway(Status("200 OK"));
+  PushTarget target;
+  target.url = gateway.url();
+  // The fake answers one request; the group of "b" finds nobody any more.
+  EXPECT_FALSE(PushMetrics(metrics_, target));
+  const std::string request = gateway.Request();
+  EXPECT_THAT(request, HasSubstr("/scenario@base64/YQ=="));
+  EXPECT_THAT(request, HasSubstr(R"(scenario="a")"));
+  EXPECT_EQ(request.find(R"(scenario="b")"), std::string::npos);
 }
 
 TEST_F(PrometheusTest, ARefusalIsAnErrorWithItsStatus) {
