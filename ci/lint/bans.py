@@ -13,7 +13,7 @@ BANS = {
         "read the clock through backend/base/clock.h", ("backend/base/clock.h", "mock_server/clock")),
     r"\bsystem_clock::now\b": (
         "wall time only labels a run: harness/base", ("harness/base/", "mock_server/clock")),
-    r"\bclock_gettime\b": (
+    r"\bclock_gettime\s*\(\s*CLOCK_(MONOTONIC|REALTIME|BOOTTIME)": (
         "read the clock through backend/base/clock.h", ("mock_server/clock",)),
     r"\bsleep_(for|until)\b|\b(u|nano)?sleep\s*\(": (
         "wait on a condition with a deadline", ()),
@@ -21,12 +21,12 @@ BANS = {
         "randomness is seeded; keys come from getrandom(2)", ("harness/base/",)),
     r"\bstd::(cout|cerr)\b": (
         "libraries do not print", ("harness/cli/", "mock_server/")),
-    r"\busing\s+namespace\s+std\b": ("spell std::", ()),
+    r"\busing\s+namespace\s+std\s*;": ("spell std::", ()),
     r"\b(fork|system|popen)\s*\(": (
         "processes start in backend/process", ("backend/process/", "mock_server/")),
     r"\bwaitpid\s*\(\s*-1": ("a library reaps only its own child", ()),
     r"\bsigaction\s*\(\s*SIGCHLD|\bsignal\s*\(\s*SIGCHLD": ("SIGCHLD belongs to the program", ()),
-    r"\btl::expected\s*<": ("write Result<T>", ("backend/error.h",)),
+    r"\btl::expected\s*<": ("write Result<T>", ("backend/error.h", "mock_server/")),
 }
 SPDX = "// SPDX-License-Identifier: EUPL-1.2"
 
@@ -42,8 +42,8 @@ def violations(files):
             if source.path.startswith(homes) if homes else False:
                 continue
             for match in re.finditer(pattern, code):
-                if source.is_test and "fork" in match.group(0):
-                    continue  # tests fork to be killed
+                if source.is_test and why.startswith("processes"):
+                    continue  # tests fork to be killed, and call other programs
                 line = code.count("\n", 0, match.start()) + 1
                 yield f"{source.path}:{line}: {match.group(0).strip()}: {why}"
 

@@ -23,16 +23,16 @@ ALLOWED = {
     | {"backend/process", "backend/gpu", "backend/gguf", "backend/http"},
     "backend/rocm": CONTRACT
     | {"backend/llama_server", "backend/http", "backend/wire", "backend/gguf", "backend/gpu"},
-    "harness/base": {"backend/base"},
+    "harness/base": CONTRACT,
     "harness/measure": CONTRACT | {"harness/base"},
     "harness/scenario": CONTRACT | {"harness/base"},
     "harness/record": CONTRACT | {"harness/base", "harness/measure", "harness/scenario"},
     "harness/telemetry": CONTRACT | {"backend/gpu", "harness/base"},
     "harness/target": CONTRACT
     | {"backend/rocm", "backend/llama_server", "backend/http", "backend/wire", "backend/gguf",
-       "backend/gpu", "harness/scenario", "harness/base"},
+       "backend/gpu", "harness/measure", "harness/scenario", "harness/base"},
     "harness/load": CONTRACT
-    | {"backend/http", "backend/wire", "harness/target", "harness/scenario", "harness/measure",
+    | {"backend/http", "backend/wire", "backend/gguf", "harness/target", "harness/scenario", "harness/measure",
        "harness/base"},
     "harness/cli": None,  # wires everything
     "mock_server": set(),

@@ -17,7 +17,7 @@ class Source:
 
     @property
     def is_test(self):
-        return bool(re.search(r"(_test|_bench|_fuzz|_testing)\.(cc|h)$", self.path)) or (
+        return bool(re.search(r"(_test|_bench|_fuzz|_testing|_for_tests|test_support|test_helper|scripted_server)\.(cc|h)$", self.path)) or (
             "/testing/" in self.path or "/testdata/" in self.path
         )
 
