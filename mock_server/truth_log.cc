@@ -2,11 +2,12 @@
 #include "mock_server/truth_log.h"
 
 #include <fcntl.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <iterator>
+#include <utility>
 
 #include "mock_server/json.h"
 
@@ -30,13 +31,13 @@ bool TruthLog::Open(const std::string& path) {
 }
 
 void TruthLog::EndLine() {
-  buffer_ += "}\n";
+  buffer_.append(std::string_view("}\n"));
   if (buffer_.size() >= kFull) Flush();
 }
 
 void TruthLog::Start(std::string_view model, std::uint64_t seed, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_),
+  fmt::format_to(fmt::appender(buffer_),
                  R"({{"type":"start","schema":1,"model":{},"seed":{},"pid":{},"at_ns":{})",
                  Quoted(model), seed, ::getpid(), at);
   EndLine();
@@ -45,7 +46,7 @@ void TruthLog::Start(std::string_view model, std::uint64_t seed, Ns at) {
 void TruthLog::Received(const Arrival& arrival, Ns at) {
   if (!enabled()) return;
   fmt::format_to(
-      std::back_inserter(buffer_),
+      fmt::appender(buffer_),
       R"({{"type":"received","request":{},"endpoint":{},"stream":{},"seed":{},"peer":{},"client_id":{},"reply_id":{},"at_ns":{})",
       arrival.request, Quoted(arrival.endpoint), arrival.stream, arrival.seed, Quoted(arrival.peer),
       Quoted(arrival.client_id), Quoted(arrival.reply_id), at);
@@ -54,7 +55,7 @@ void TruthLog::Received(const Arrival& arrival, Ns at) {
 
 void TruthLog::SlotAssigned(std::int64_t request, int index, int slot, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_),
+  fmt::format_to(fmt::appender(buffer_),
                  R"({{"type":"slot","request":{},"index":{},"slot":{},"at_ns":{})", request, index,
                  slot, at);
   EndLine();
@@ -64,7 +65,7 @@ void TruthLog::Prefilled(std::int64_t request, int index, int prompt_tokens, int
                          Ns scheduled, Ns at) {
   if (!enabled()) return;
   fmt::format_to(
-      std::back_inserter(buffer_),
+      fmt::appender(buffer_),
       R"({{"type":"prefilled","request":{},"index":{},"prompt_tokens":{},"cached_tokens":{},"scheduled_ns":{},"at_ns":{})",
       request, index, prompt_tokens, cached_tokens, scheduled, at);
   EndLine();
@@ -73,17 +74,19 @@ void TruthLog::Prefilled(std::int64_t request, int index, int prompt_tokens, int
 void TruthLog::Chunk(std::int64_t request, int index, std::int64_t sequence,
                      const TokenEvent& event, bool sent, Ns scheduled, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_),
-                 R"({{"type":"chunk","request":{},"index":{},"sequence":{},"ids":[)", request,
-                 index, sequence);
+  // The one line that is written for each token: its format is compiled.
+  const auto out = fmt::appender(buffer_);
+  fmt::format_to(
+      out,
+      FMT_COMPILE("{{\"type\":\"chunk\",\"request\":{},\"index\":{},\"sequence\":{},\"ids\":["),
+      request, index, sequence);
   bool first = true;
   for (const GeneratedToken& token : event.tokens) {
-    fmt::format_to(std::back_inserter(buffer_), "{}{}", first ? "" : ",", token.id);
-    first = false;
+    if (!std::exchange(first, false)) buffer_.push_back(',');
+    fmt::format_to(out, FMT_COMPILE("{}"), token.id);
   }
-  fmt::format_to(std::back_inserter(buffer_),
-                 R"(],"tokens":{},"sent":{},"scheduled_ns":{},"sent_ns":{})", event.decoded, sent,
-                 scheduled, at);
+  fmt::format_to(out, FMT_COMPILE("],\"tokens\":{},\"sent\":{},\"scheduled_ns\":{},\"sent_ns\":{}"),
+                 event.decoded, sent, scheduled, at);
   EndLine();
 }
 
@@ -91,7 +94,7 @@ void TruthLog::Finished(std::int64_t request, int index, std::string_view reason
                         Ns scheduled, Ns at) {
   if (!enabled()) return;
   fmt::format_to(
-      std::back_inserter(buffer_),
+      fmt::appender(buffer_),
       R"({{"type":"finished","request":{},"index":{},"reason":"{}","tokens":{},"scheduled_ns":{},"at_ns":{})",
       request, index, reason, tokens, scheduled, at);
   EndLine();
@@ -99,7 +102,7 @@ void TruthLog::Finished(std::int64_t request, int index, std::string_view reason
 
 void TruthLog::Failed(std::int64_t request, int status, std::string_view message, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_),
+  fmt::format_to(fmt::appender(buffer_),
                  R"({{"type":"failed","request":{},"status":{},"message":{},"at_ns":{})", request,
                  status, Quoted(message), at);
   EndLine();
@@ -107,7 +110,7 @@ void TruthLog::Failed(std::int64_t request, int status, std::string_view message
 
 void TruthLog::Disconnected(std::int64_t request, std::int64_t chunks, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_),
+  fmt::format_to(fmt::appender(buffer_),
                  R"({{"type":"disconnected","request":{},"chunks":{},"at_ns":{})", request, chunks,
                  at);
   EndLine();
@@ -115,22 +118,20 @@ void TruthLog::Disconnected(std::int64_t request, std::int64_t chunks, Ns at) {
 
 void TruthLog::Fault(std::int64_t request, std::string_view fault, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_),
-                 R"({{"type":"fault","request":{},"fault":{},"at_ns":{})", request, Quoted(fault),
-                 at);
+  fmt::format_to(fmt::appender(buffer_), R"({{"type":"fault","request":{},"fault":{},"at_ns":{})",
+                 request, Quoted(fault), at);
   EndLine();
 }
 
 void TruthLog::End(std::string_view how, Ns at) {
   if (!enabled()) return;
-  fmt::format_to(std::back_inserter(buffer_), R"({{"type":"end","how":{},"at_ns":{})", Quoted(how),
-                 at);
+  fmt::format_to(fmt::appender(buffer_), R"({{"type":"end","how":{},"at_ns":{})", Quoted(how), at);
   EndLine();
   Flush();
 }
 
 void TruthLog::Flush() {
-  std::string_view rest = buffer_;
+  std::string_view rest(buffer_.data(), buffer_.size());
   while (fd_ >= 0 && !rest.empty()) {
     const ssize_t written = ::write(fd_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;

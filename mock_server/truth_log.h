@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,13 +54,13 @@ class TruthLog {
 
   // Writes what is collected. Async-signal-unsafe.
   void Flush();
-  [[nodiscard]] bool pending() const { return !buffer_.empty(); }
+  [[nodiscard]] bool pending() const { return buffer_.size() > 0; }
 
  private:
   void EndLine();
 
   int fd_ = -1;
-  std::string buffer_;
+  fmt::memory_buffer buffer_;
 };
 
 }  // namespace mock

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "mock_server/api/replies.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,7 +19,7 @@ bool IsPlain(std::string_view text) {
 
 // Nearly all texts are plain; the others take the slow road through the JSON library.
 std::string Quoted(std::string_view text) {
-  if (IsPlain(text)) return fmt::format("\"{}\"", text);
+  if (IsPlain(text)) return fmt::format(FMT_COMPILE("\"{}\""), text);
   return Dump(Json(text));
 }
 
@@ -85,19 +86,22 @@ bool CarriesTimings(const Task& task, const TokenEvent& event) {
 // The native object of an event, less its closing brace.
 std::string NativePartial(const Task& task, const TokenEvent& event) {
   return fmt::format(
-      R"({{"index":{},"content":{},"tokens":[{}],"stop":false,"id_slot":-1,"tokens_predicted":{},"tokens_evaluated":{})",
+      FMT_COMPILE(
+          R"({{"index":{},"content":{},"tokens":[{}],"stop":false,"id_slot":-1,"tokens_predicted":{},"tokens_evaluated":{})"),
       task.index(), Quoted(event.text), TokenList(event), event.decoded, task.prompt().size());
 }
 
 std::string CompletionTail(const ReplyContext& context, std::int64_t created) {
   return fmt::format(
-      R"("created":{},"model":{},"system_fingerprint":{},"object":"text_completion","id":"{}")",
+      FMT_COMPILE(
+          R"("created":{},"model":{},"system_fingerprint":{},"object":"text_completion","id":"{}")"),
       created, Quoted(context.model), Quoted(context.build), context.id);
 }
 
 std::string ChatTail(const ReplyContext& context, std::int64_t created) {
   return fmt::format(
-      R"("created":{},"id":"{}","model":{},"system_fingerprint":{},"object":"chat.completion.chunk")",
+      FMT_COMPILE(
+          R"("created":{},"id":"{}","model":{},"system_fingerprint":{},"object":"chat.completion.chunk")"),
       created, context.id, Quoted(context.model), Quoted(context.build));
 }
 
@@ -255,7 +259,9 @@ Json NativeChoice(const ReplyContext& context, const FinishedChoice& choice) {
 
 }  // namespace
 
-std::string SseEvent(std::string_view data) { return fmt::format("data: {}\n\n", data); }
+std::string SseEvent(std::string_view data) {
+  return fmt::format(FMT_COMPILE("data: {}\n\n"), data);
+}
 
 bool EndsWithDone(Api api) { return api != Api::kNative; }
 

@@ -57,7 +57,11 @@ Scheduler::Scheduler(EngineConfig config, TimerQueue& timers)
       step_timer_(timers, [this](Ns scheduled) { EndStep(scheduled); }) {}
 
 void Scheduler::Submit(std::vector<Group> groups, Ns now) {
-  for (Group& group : groups) waiting_.push_back(std::move(group));
+  const bool alone = groups.size() == 1 && groups.front().size() == 1;
+  for (Group& group : groups) {
+    for (const std::shared_ptr<Task>& task : group) task->alone_ = alone;
+    waiting_.push_back(std::move(group));
+  }
   StartWaiting(now);
 }
 
@@ -187,6 +191,9 @@ void Scheduler::EndStep(Ns scheduled) {
   for (const auto& [task, prefill] : step) {
     if (task->busy()) Advance(task, prefill, scheduled);
   }
+  for (const std::shared_ptr<Task>& task : std::exchange(finished_, {})) {
+    if (task->busy()) Finish(task, scheduled);
+  }
   stepping_ = false;
   BeginStep(scheduled);
 }
@@ -259,6 +266,16 @@ void Scheduler::Emit(const std::shared_ptr<Task>& task, Ns scheduled) {
                                                             task->generation_.decoded() - 1);
   task->listener_.OnTokens(*task, event, scheduled);
   if (!task->busy() || !task->generation_.finished()) return;
+  // The end of an answer is long: other clients' tokens that are due now go first. Choices of one
+  // request keep their order.
+  if (stepping_ && task->alone_) {
+    finished_.push_back(task);
+  } else {
+    Finish(task, scheduled);
+  }
+}
+
+void Scheduler::Finish(const std::shared_ptr<Task>& task, Ns scheduled) {
   counters_.predicted_seconds += task->timings().predicted_ms / 1e3;
   task->listener_.OnFinished(*task, scheduled);
   if (task->busy()) Release(*task, scheduled);

@@ -88,6 +88,7 @@ class Task {
   Random random_;
   State state_ = State::kWaiting;
   bool cancelled_ = false;
+  bool alone_ = true;  // the only one of its request
   Slot* slot_ = nullptr;
   int cached_ = 0;
   int prefilled_ = 0;
@@ -146,6 +147,7 @@ class Scheduler {
   [[nodiscard]] double StepMs(int sequences, double context, int prefill_tokens) const;
   void Advance(const std::shared_ptr<Task>& task, int prefill_tokens, Ns scheduled);
   void Emit(const std::shared_ptr<Task>& task, Ns scheduled);
+  void Finish(const std::shared_ptr<Task>& task, Ns scheduled);
   void Release(Task& task, Ns now);
   void FailAll(Ns now);
 
@@ -159,7 +161,8 @@ class Scheduler {
   std::int64_t busy_tokens_ = 0;                             // in the caches of busy slots
   std::vector<std::pair<std::shared_ptr<Task>, int>> step_;  // with its tokens of prefill
   Timer step_timer_;
-  bool stepping_ = false;  // inside EndStep: it begins the next step itself
+  std::vector<std::shared_ptr<Task>> finished_;  // in the step that ends
+  bool stepping_ = false;                        // inside EndStep: it begins the next step itself
   bool halted_ = false;
   EngineCounters counters_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "mock_server/http/message.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 namespace mock {
@@ -72,7 +73,7 @@ std::string StreamHead(const HeadOptions& options) {
 }
 
 std::string ChunkOf(std::string_view payload) {
-  return fmt::format("{:x}\r\n{}\r\n", payload.size(), payload);
+  return fmt::format(FMT_COMPILE("{:x}\r\n{}\r\n"), payload.size(), payload);
 }
 
 }  // namespace mock

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "mock_server/server/process.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,14 @@ std::size_t MostConnections(const Options& options) {
   if (options.threads_http > 0) return static_cast<std::size_t>(options.threads_http) + 1;
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
   return static_cast<std::size_t>(std::max<long>(options.parallel + 4, cores - 1)) + 1;
+}
+
+// Thousands of streams are thousands of sockets.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // From command line to exit, step by step as the real one.
@@ -189,6 +198,7 @@ void Process::StartLoading() {
 
 int Process::Run() {
   log_.Server(3, 'I', "llama_server", "initializing ...");
+  RaiseFileLimit();
   if (!Prepare()) return 1;
   startup_.BeforeBind([](Options options) { (void)RunServer(std::move(options)); });
   if (options_.api_keys.empty()) {

@@ -393,7 +393,7 @@ void Service::StartCompletion(const std::shared_ptr<Exchange>& exchange, Api api
   context.build = options_.dialect.BuildInfo();
   std::shared_ptr<GenerationParams> params = std::make_shared<GenerationParams>();
   std::vector<Tokens> prompts;
-  const auto parsed = [&]() -> ApiResult<void> {
+  const auto parse = [&]() -> ApiResult<void> {
     auto body = ParseBody(exchange->request().body);
     if (!body) return tl::make_unexpected(std::move(body.error()));
     if (api == Api::kChat) {
@@ -411,6 +411,13 @@ void Service::StartCompletion(const std::shared_ptr<Exchange>& exchange, Api api
     if (!read) return tl::make_unexpected(std::move(read.error()));
     *params = std::move(*read);
     return {};
+  };
+  const ApiResult<void> parsed = [&]() -> ApiResult<void> {
+    try {
+      return parse();
+    } catch (const Json::exception& error) {
+      return BadRequest(error.what());
+    }
   }();
   TruthLog::Arrival arrival;
   arrival.request = request;
