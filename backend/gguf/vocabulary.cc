@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -156,9 +157,9 @@ std::vector<std::string> AddMerged(Tokens& tokens, std::uint32_t size) {
 }
 
 void AddLlama3(Writer& writer, std::uint32_t size) {
-  constexpr std::uint32_t kFirstSpecial = 128000;
+  const std::uint32_t first_special = size - 256;  // 128,000 of 128,256
   Tokens tokens;
-  const std::vector<std::string> merges = AddMerged(tokens, kFirstSpecial);
+  const std::vector<std::string> merges = AddMerged(tokens, first_special);
   tokens.Add("<|begin_of_text|>", kControl);
   tokens.Add("<|end_of_text|>", kControl);
   for (int i = 0; i < 4; ++i) tokens.Add(fmt::format("<|reserved_special_token_{}|>", i), kControl);
@@ -167,14 +168,14 @@ void AddLlama3(Writer& writer, std::uint32_t size) {
   tokens.Add("<|eom_id|>", kControl);
   tokens.Add("<|eot_id|>", kControl);
   while (tokens.size() < size) {
-    const std::uint32_t number = tokens.size() - kFirstSpecial - 5;
+    const std::uint32_t number = tokens.size() - first_special - 5;
     tokens.Add(fmt::format("<|reserved_special_token_{}|>", number), kControl);
   }
   Put(writer, "gpt2", tokens);
   writer.AddString("tokenizer.ggml.pre", "llama-bpe");
   writer.AddStrings("tokenizer.ggml.merges", merges);
-  writer.AddUint32("tokenizer.ggml.bos_token_id", kFirstSpecial);
-  writer.AddUint32("tokenizer.ggml.eos_token_id", kFirstSpecial + 9);
+  writer.AddUint32("tokenizer.ggml.bos_token_id", first_special);
+  writer.AddUint32("tokenizer.ggml.eos_token_id", first_special + 9);
   writer.AddBool("tokenizer.ggml.add_bos_token", true);
   writer.AddString("tokenizer.chat_template",
                    "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m['role'] }}"
@@ -184,9 +185,10 @@ void AddLlama3(Writer& writer, std::uint32_t size) {
 }
 
 void AddQwen2(Writer& writer, std::uint32_t size) {
-  constexpr std::uint32_t kFirstSpecial = 151643;
+  // The real ones are padded to rounder numbers behind their special tokens.
+  const std::uint32_t first_special = std::min<std::uint32_t>(151643, size - 3);
   Tokens tokens;
-  const std::vector<std::string> merges = AddMerged(tokens, kFirstSpecial);
+  const std::vector<std::string> merges = AddMerged(tokens, first_special);
   for (const char* text : {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}) {
     tokens.Add(text, kControl);
   }
@@ -194,9 +196,9 @@ void AddQwen2(Writer& writer, std::uint32_t size) {
   Put(writer, "gpt2", tokens);
   writer.AddString("tokenizer.ggml.pre", "qwen2");
   writer.AddStrings("tokenizer.ggml.merges", merges);
-  writer.AddUint32("tokenizer.ggml.bos_token_id", kFirstSpecial);
-  writer.AddUint32("tokenizer.ggml.eos_token_id", kFirstSpecial + 2);
-  writer.AddUint32("tokenizer.ggml.padding_token_id", kFirstSpecial);
+  writer.AddUint32("tokenizer.ggml.bos_token_id", first_special);
+  writer.AddUint32("tokenizer.ggml.eos_token_id", first_special + 2);
+  writer.AddUint32("tokenizer.ggml.padding_token_id", first_special);
   writer.AddBool("tokenizer.ggml.add_bos_token", false);
   writer.AddString("tokenizer.chat_template",
                    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
