@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "harness/cli/interrupt_watch.h"
 
 namespace harness {
 namespace {
@@ -58,38 +57,31 @@ std::string Footer(const rocm::Completion& end) {
   return text + ", " + std::string(rocm::ToString(end.finish_reason)) + "]";
 }
 
-class Session {
+class Conversation {
  public:
-  Session(const ChatOptions& options, std::istream& in, std::ostream& out, std::ostream& err)
+  Conversation(const ChatOptions& options, std::istream& in, std::ostream& out, std::ostream& err)
       : options_(options), in_(in), out_(out), err_(err) {
     terminal_ = &in == &std::cin && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   }
 
-  int Run() {
-    const InterruptWatch watch([this] { answer_.Interrupt(); });
+  ExitCode Run() {
     const auto backend = rocm::GetBackend(options_.backend);
     if (backend == nullptr) {
       err_ << "chat: there is no backend '" << options_.backend << "'\n";
-      return 2;
+      return ExitCode::kBadInput;
     }
     rocm::LoadConfig load = options_.load;
     load.stop = answer_.Begin();  // Ctrl-C while loading ends the load
     auto model = backend->LoadModel(options_.model, load);
-    if (!model) {
-      err_ << "chat: " << rocm::ToString(model.error()) << '\n';
-      return IsInput(model.error().code) ? 2 : 3;
-    }
+    if (!model) return Report(model.error());
     if (terminal_) out_ << (*model)->ModelType() << " is ready. Ctrl-D ends.\n";
     return Converse(**model);
   }
 
- private:
-  static bool IsInput(rocm::ErrorCode code) {
-    return code == rocm::ErrorCode::kInvalidArgument || code == rocm::ErrorCode::kModelNotFound ||
-           code == rocm::ErrorCode::kModelInvalid || code == rocm::ErrorCode::kBinaryNotFound;
-  }
+  void Interrupt() { answer_.Interrupt(); }
 
-  int Converse(rocm::TextModel& model) {
+ private:
+  ExitCode Converse(rocm::TextModel& model) {
     std::vector<rocm::Message> messages;
     if (!options_.system.empty()) messages.push_back({"system", options_.system});
     bool failed = false;
@@ -114,7 +106,7 @@ class Session {
       }
     }
     if (terminal_) out_ << '\n';
-    return failed ? 3 : 0;
+    return failed ? ExitCode::kBackendFailed : ExitCode::kPass;
   }
 
   rocm::Result<rocm::Completion> Answer(rocm::TextModel& model,
@@ -165,8 +157,13 @@ class Session {
 
 }  // namespace
 
-int RunChat(const ChatOptions& options, std::istream& in, std::ostream& out, std::ostream& err) {
-  return Session(options, in, out, err).Run();
+ExitCode RunChat(const ChatOptions& options, StopSignals& signals, std::istream& in,
+                 std::ostream& out, std::ostream& err) {
+  Conversation conversation(options, in, out, err);
+  signals.OnInterrupt([&conversation] { conversation.Interrupt(); });
+  const ExitCode exit = conversation.Run();
+  signals.OnInterrupt({});
+  return exit;
 }
 
 }  // namespace harness

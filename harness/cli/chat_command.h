@@ -5,6 +5,8 @@
 #include <string>
 
 #include "backend/config.h"
+#include "harness/cli/exit_code.h"
+#include "harness/cli/stop_signals.h"
 
 namespace harness {
 
@@ -18,9 +20,8 @@ struct ChatOptions {
 };
 
 // A conversation over `in` and `out`, one message a line, until the input ends. Answers stream.
-// Ctrl-C ends the answer that is being written, and not the session: call it from a process whose
-// other threads do not rely on SIGINT. Returns the exit code: 0, 2 (input) or 3 (backend).
-[[nodiscard]] int RunChat(const ChatOptions& options, std::istream& in, std::ostream& out,
-                          std::ostream& err);
+// Ctrl-C ends the answer that is being written, and not the session.
+[[nodiscard]] ExitCode RunChat(const ChatOptions& options, StopSignals& signals, std::istream& in,
+                               std::ostream& out, std::ostream& err);
 
 }  // namespace harness

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: EUPL-1.2
-#include <signal.h>
-
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -11,19 +9,6 @@
 #include "harness/cli/commands.h"
 
 namespace harness {
-namespace {
-
-// Ctrl-C belongs to the answer; any other request to end is the kernel's to carry out, and the
-// server dies with us.
-void LetTerminateTerminate() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
-
-}  // namespace
-
 void AddChatCommand(CLI::App& app, CommandContext& context) {
   auto options = std::make_shared<ChatOptions>();
   ChatOptions& o = *options;
@@ -41,8 +26,7 @@ void AddChatCommand(CLI::App& app, CommandContext& context) {
   chat->add_option("--seed", o.generate.seed, "Of the sampling");
   chat->add_flag("--json", o.json, "One object an answer");
   chat->callback([options, &context] {
-    LetTerminateTerminate();
-    context.exit = static_cast<ExitCode>(RunChat(*options, std::cin, std::cout, std::cerr));
+    context.exit = RunChat(*options, context.signals, std::cin, std::cout, std::cerr);
   });
 }
 

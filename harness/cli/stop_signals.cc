@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <utility>
 
 namespace harness {
 namespace {
@@ -56,12 +57,25 @@ void StopSignals::Watch() {
     if (fds[1].revents != 0) return;
     signalfd_siginfo info;
     if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
-    if (!soft_.stop_requested()) {
-      soft_.request_stop();
-    } else if (!hard_.request_stop()) {
-      ::_exit(130);
-    }
+    Take(static_cast<int>(info.ssi_signo));
   }
+}
+
+void StopSignals::Take(int signal) {
+  const std::lock_guard lock(mutex_);
+  if (on_interrupt_) {
+    if (signal != SIGINT) ::_exit(128 + signal);
+    on_interrupt_();
+  } else if (!soft_.stop_requested()) {
+    soft_.request_stop();
+  } else if (!hard_.request_stop()) {
+    ::_exit(130);
+  }
+}
+
+void StopSignals::OnInterrupt(std::function<void()> on_interrupt) {
+  const std::lock_guard lock(mutex_);
+  on_interrupt_ = std::move(on_interrupt);
 }
 
 }  // namespace harness

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <functional>
+#include <mutex>
 #include <stop_token>
 #include <thread>
 
@@ -23,15 +25,22 @@ class StopSignals {
   // The second: at once.
   [[nodiscard]] std::stop_token hard() const { return hard_.get_token(); }
 
+  // An interactive command's way: from now on each SIGINT calls `on_interrupt`, on the watching
+  // thread, and SIGTERM ends the program on the spot. An empty function ends that.
+  void OnInterrupt(std::function<void()> on_interrupt);
+
   // Gives a program that is about to be executed in our place its signals back.
   static void Unblock();
 
  private:
   void Watch();
+  void Take(int signal);
   std::stop_source soft_;
   std::stop_source hard_;
   rocm::UniqueFd signals_;
   rocm::UniqueFd quit_;
+  std::mutex mutex_;
+  std::function<void()> on_interrupt_;
   std::thread watcher_;
 };
 
