@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "backend/gguf/estimate.h"
 #include "backend/gguf/parser.h"
 #include "backend/gguf/tensor_type.h"
 
@@ -44,6 +45,18 @@ void CheckAccepted(const Metadata& metadata, std::uint64_t size) {
   }
 }
 
+// Whatever numbers the file states, the estimate is one or says that there is none.
+void CheckEstimate(const Metadata& metadata) {
+  const auto estimate = EstimateMemory(
+      metadata, {.context_per_slot = 4096, .slots = 4, .gpu_layers = metadata.layers / 2});
+  if (!estimate) return Require(estimate.error().code == ErrorCode::kModelUnsupported);
+  Require(estimate->device.total() >= estimate->device.weights);
+  Require(estimate->host.total() >= estimate->host.weights);
+  Require(estimate->layers_on_device <= estimate->layers_total);
+  const auto context = LargestContextThatFits(metadata, {}, std::uint64_t{1} << 34);
+  Require(context && *context >= 0 && *context <= AutomaticContext(metadata));
+}
+
 }  // namespace
 }  // namespace rocm::gguf
 
@@ -52,6 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto result = ParseMetadata(MemoryInput(std::as_bytes(std::span(data, size))));
   if (result) {
     CheckAccepted(*result, size);
+    CheckEstimate(*result);
   } else {
     CheckRefusal(result.error());
   }

@@ -30,12 +30,21 @@ std::optional<std::string> RealServer::FindVulkan() {
   return path.string();
 }
 
-RealServer::RealServer(const std::string& executable, std::vector<std::string> arguments) {
+RealServer::RealServer(const std::string& executable, std::vector<std::string> arguments,
+                       const std::vector<std::string>& environment) {
   arguments.insert(arguments.begin(), executable);
   arguments.insert(arguments.end(), {"--host", "127.0.0.1", "--port", "0"});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  // The first of two entries of one name is the one that counts.
+  std::vector<std::string> variables = environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    variables.emplace_back(*variable);
+  }
+  std::vector<char*> envp;
+  for (std::string& variable : variables) envp.push_back(variable.data());
+  envp.push_back(nullptr);
 
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
@@ -46,7 +55,7 @@ RealServer::RealServer(const std::string& executable, std::vector<std::string> a
     if (::getppid() != parent) ::_exit(126);
     ::dup2(ends[1], 1);
     ::dup2(ends[1], 2);
-    ::execv(argv[0], argv.data());
+    ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
   ::close(ends[1]);

@@ -20,8 +20,9 @@ class RealServer {
   // The one on software Vulkan that lies beside it.
   static std::optional<std::string> FindVulkan();
 
-  // `arguments` without host and port.
-  RealServer(const std::string& executable, std::vector<std::string> arguments);
+  // `arguments` without host and port; `environment` ("NAME=value") on top of ours.
+  RealServer(const std::string& executable, std::vector<std::string> arguments,
+             const std::vector<std::string>& environment = {});
   RealServer(const RealServer&) = delete;
   RealServer& operator=(const RealServer&) = delete;
   ~RealServer();

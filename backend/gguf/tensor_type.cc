@@ -58,7 +58,7 @@ struct FileType {
   int usual_tensor = -1;  // set where this is what llama.cpp guesses from that tensor type
 };
 
-constexpr std::array<FileType, 40> kFileTypes = {{
+constexpr std::array<FileType, 42> kFileTypes = {{
     {"all F32", 0},
     {"F16", 1},
     {"Q4_0", 2},
@@ -99,6 +99,8 @@ constexpr std::array<FileType, 40> kFileTypes = {{
     {"TQ2_0 - 2.06 bpw ternary", 35},
     {"MXFP4 MoE", 39},
     {"NVFP4", 40},
+    {"Q1_0", 41},
+    {"Q2_0", 42},
 }};
 
 }  // namespace
