@@ -23,6 +23,11 @@ AcrossRounds Describe(const std::vector<double>& values) {
   const double half = StudentQuantile(0.975, n - 1) * result.sd / std::sqrt(n);
   result.low = result.mean - half;
   result.high = result.mean + half;
+  if (result.mean != 0) {
+    const double degrees = 2 * n - 2;
+    const double t = StudentQuantile(0.975, degrees) + StudentQuantile(0.8, degrees);
+    result.smallest_effect = t * result.sd * std::sqrt(2 / n) / std::abs(result.mean);
+  }
   return result;
 }
 

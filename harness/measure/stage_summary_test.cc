@@ -203,6 +203,8 @@ TEST(SummariseRounds, IntervalsGoOverRounds) {
   // 4.302652729749464 * sqrt(13) / sqrt(3)
   EXPECT_NEAR(*ttft.high - ttft.mean, 8.95667, 1e-4);
   EXPECT_NEAR(ttft.mean - *ttft.low, 8.95667, 1e-4);
+  // (2.776445105 + 0.940964577) * sqrt(13) * sqrt(2 / 3) / 13, with t of 4 degrees of freedom.
+  EXPECT_NEAR(*ttft.smallest_effect, 0.841824, 1e-5);
   EXPECT_FALSE(SummariseRounds(std::span(rounds).first(1), all).rounds.at("ttft_ms.p50").low);
 }
 

@@ -186,7 +186,8 @@ std::string SummaryLine(const StageSummary& summary, const SummaryContext& conte
                     {"mean", over.mean},
                     {"sd", over.sd},
                     {"low", OrNull(over.low)},
-                    {"high", OrNull(over.high)}};
+                    {"high", OrNull(over.high)},
+                    {"smallest_effect", OrNull(over.smallest_effect)}};
   }
   const Json json = {{"type", "summary"},
                      {"scenario", summary.scenario},

@@ -148,8 +148,12 @@ StageSummary ParseSummary(const json& line) {
   }
   for (const auto& [path, over] : Object(line, "rounds").items()) {
     if (!over.is_object()) continue;
-    s.rounds[path] = {Int(over, "n", 0), Real(over, "mean").value_or(0),
-                      Real(over, "sd").value_or(0), Real(over, "low"), Real(over, "high")};
+    s.rounds[path] = {Int(over, "n", 0),
+                      Real(over, "mean").value_or(0),
+                      Real(over, "sd").value_or(0),
+                      Real(over, "low"),
+                      Real(over, "high"),
+                      Real(over, "smallest_effect")};
   }
   return s;
 }

@@ -61,7 +61,7 @@ TEST(RunParse, SummariesRoundTrip) {
   s.distributions["ttft_ms"] = Describe(std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8});
   s.values["throughput_tokens_per_s"] = 99.25;
   s.counts["length_mismatches"] = 2;
-  s.rounds["ttft_ms.p50"] = {5, 1.5, 0.25, 1.25, 1.75};
+  s.rounds["ttft_ms.p50"] = {5, 1.5, 0.25, 1.25, 1.75, 0.04};
   const std::string line = SummaryLine(s, {}, "0123456789abcdef");
   EXPECT_EQ(SummaryLine(ParseSummary(json::parse(line)), {}, "0123456789abcdef"), line);
 }

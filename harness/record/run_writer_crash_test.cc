@@ -132,6 +132,12 @@ class CrashTest : public testing::Test {
     return std::nullopt;
   }
 
+  // Lines of this run when nothing fails.
+  int CountLines() const {
+    EXPECT_EQ(WEXITSTATUS(RunWithFaults({})), 0);
+    return static_cast<int>(Read(File().value()).lines.size());
+  }
+
   void Clear() const {
     for (const auto& entry : fs::directory_iterator(directory_)) fs::remove(entry.path());
   }
@@ -140,23 +146,21 @@ class CrashTest : public testing::Test {
   const fs::path stderr_ = directory_ / "stderr";
 };
 
-// Lines of a run without faults.
-constexpr int kLines = 125;
-
 TEST_F(CrashTest, WithoutFaultsTheRunIsWhole) {
   const int status = RunWithFaults({});
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   const Contents contents = Read(File().value());
-  EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(kLines));
+  EXPECT_GT(contents.lines.size(), 100U);
   EXPECT_TRUE(contents.ended());
   EXPECT_EQ(contents.lines.back().at("status"), "valid");
 }
 
 TEST_F(CrashTest, OneFailingWriteLosesThatLineAndSaysSo) {
+  const int lines = CountLines();
   const int step = Soak() ? 1 : 31;
   for (const char* half : {"0", "1"}) {
-    for (int nth = 1; nth <= kLines; nth += step) {
+    for (int nth = 1; nth <= lines; nth += step) {
       Clear();
       // A short write is followed by another call for the rest, which is the one that must fail.
       const bool is_short = *half == '1';
@@ -171,11 +175,11 @@ TEST_F(CrashTest, OneFailingWriteLosesThatLineAndSaysSo) {
       EXPECT_FALSE(contents.torn_end) << nth;
       if (is_short) {  // the rest went through: nothing may be lost at all
         EXPECT_EQ(WEXITSTATUS(status), 0) << nth;
-        EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(kLines)) << nth;
+        EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(lines)) << nth;
         continue;
       }
       EXPECT_EQ(WEXITSTATUS(status), 1) << nth;
-      EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(kLines - 1)) << nth;
+      EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(lines - 1)) << nth;
       if (!contents.ended()) continue;  // it was the end line that was lost
       EXPECT_EQ(contents.lines.back().at("status"), "partial") << nth;
       EXPECT_EQ(contents.lines.back().at("lost_lines"), 1) << nth;
@@ -184,8 +188,9 @@ TEST_F(CrashTest, OneFailingWriteLosesThatLineAndSaysSo) {
 }
 
 TEST_F(CrashTest, ADiskThatStaysFullKeepsWhatWasThere) {
+  const int lines = CountLines();
   const int step = Soak() ? 1 : 31;
-  for (int nth = 1; nth <= kLines; nth += step) {
+  for (int nth = 1; nth <= lines; nth += step) {
     for (const int error : {ENOSPC, EIO}) {
       Clear();
       const int status = RunWithFaults({{"ROCM_FAULT_CALL", "write"},
@@ -204,8 +209,9 @@ TEST_F(CrashTest, ADiskThatStaysFullKeepsWhatWasThere) {
 
 // Half a line is written, the rest fails, and the file cannot even be cut back.
 TEST_F(CrashTest, WhenNothingWorksOnlyTheLastLineIsTorn) {
+  const int lines = CountLines();
   const int step = Soak() ? 1 : 31;
-  for (int nth = 1; nth <= kLines; nth += step) {
+  for (int nth = 1; nth <= lines; nth += step) {
     Clear();
     const int status = RunWithFaults({{"ROCM_FAULT_CALL", "write,ftruncate"},
                                       {"ROCM_FAULT_FROM", std::to_string(nth)},
@@ -221,6 +227,7 @@ TEST_F(CrashTest, WhenNothingWorksOnlyTheLastLineIsTorn) {
 }
 
 TEST_F(CrashTest, AFailedSyncIsToldAndLosesNothing) {
+  const int lines = CountLines();
   for (const char* call : {"fdatasync", "close"}) {
     for (int nth = 1; nth <= (Soak() ? 25 : 3); ++nth) {
       Clear();
@@ -230,7 +237,7 @@ TEST_F(CrashTest, AFailedSyncIsToldAndLosesNothing) {
                                         {"ROCM_FAULT_ERRNO", std::to_string(EIO)}});
       ASSERT_TRUE(WIFEXITED(status));
       const Contents contents = Read(File().value());
-      EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(kLines));
+      EXPECT_EQ(contents.lines.size(), static_cast<std::size_t>(lines));
       EXPECT_TRUE(contents.ended());
       const bool sync = std::string(call) == "fdatasync";
       EXPECT_EQ(WEXITSTATUS(status), sync ? 1 : 0);

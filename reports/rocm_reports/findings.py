@@ -106,6 +106,12 @@ def verdict_line(run):
     return f"{line}. The run is {run.status}{': ' + reasons if reasons else ''}."
 
 
+def server_builds(run):
+    builds = [run.covariates.get("server_build"), run.server.get("build")]
+    builds += [_dict(e.get("detail")).get("build") for e in run.servers_started()]
+    return list(dict.fromkeys(md(b) for b in builds if b))
+
+
 def setup_rows(run):
     identity, covariates = run.identity, run.covariates
     model = _dict(identity.get("model"))
@@ -116,7 +122,7 @@ def setup_rows(run):
         ("Backend", md(identity.get("backend", "–"))),
         ("Model", " ".join(md(model[k]) for k in ("name", "quantisation") if model.get(k)) or "–"),
         ("Model hash", md(str(model.get("sha256", "–"))[:16])),
-        ("Server", md(covariates.get("server_build") or run.server.get("build") or "–")),
+        ("Server", ", ".join(server_builds(run)) or "–"),
         ("CPU", f"{md(cpu.get('model', '–'))}, {md(cpu.get('threads', '?'))} threads"),
     ]
     for i, gpu in enumerate(gpus):
@@ -131,9 +137,34 @@ def setup_rows(run):
     return rows
 
 
-def scenario_section(name, summaries, plot):
+def smallest_effect_cell(summary, *paths):
+    """The smallest change between two such runs that could be seen, of the first path known."""
+    for path in paths:
+        effect = _dict(_dict(summary.get("rounds")).get(path)).get("smallest_effect")
+        if isinstance(effect, (int, float)):
+            return f"{number(effect * 100, 2)} %"
+    return "–"
+
+
+def scenario_intro(run, name):
+    """What the scenario is for and what it asked of the server, in its own words."""
+    listed = run.header.get("scenarios")
+    for scenario in listed if isinstance(listed, list) else []:
+        if _dict(scenario).get("name") != name:
+            continue
+        parts = [md(scenario["why"], 400)] if scenario.get("why") else []
+        settings = ", ".join(f"{md(k, 40)} {md(v, 60)}"
+                             for k, v in _dict(scenario.get("server")).items()
+                             if not isinstance(v, (dict, list)))
+        if settings:
+            parts.append(f"Server: {settings}.")
+        return " ".join(parts)
+    return ""
+
+
+def scenario_section(run, name, summaries, plots):
     header = ["", "n", "failed", "TTFT ms p50", "p90", "p99", "ITL ms p50", "p99", "decode tok/s",
-              "throughput tok/s", "goodput"]
+              "throughput tok/s", "goodput", "smallest effect"]
     rows = []
     for s in summaries:
         goodput = _dict(s.get("values")).get("goodput_ratio")
@@ -144,13 +175,22 @@ def scenario_section(name, summaries, plot):
             quantile_cell(s, "tpot_ms", "p99"), quantile_cell(s, "decode_tokens_per_s", "p50"),
             value_cell(s, "throughput_tokens_per_s"),
             f"{goodput * 100:.1f} %" if isinstance(goodput, (int, float)) else "–",
+            smallest_effect_cell(s, "decode_tokens_per_s.p50", "ttft_ms.p50"),
         ])
-    parts = [f"### {md(name)}", "", table(header, rows, range(1, len(header)))]
+    # A column that nobody fills says nothing.
+    for column in (len(header) - 1, len(header) - 2):
+        if all(row[column] == "–" for row in rows):
+            header.pop(column)
+            for row in rows:
+                row.pop(column)
+    intro = scenario_intro(run, name)
+    parts = [f"### {md(name)}", "", *([intro, ""] if intro else []),
+             table(header, rows, range(1, len(header)))]
     bounds = bound_line(summaries)
     if bounds:
         parts += ["", bounds]
-    if plot:
-        parts += ["", f"![Distribution of TTFT and ITL]({plot})"]
+    for alt, plot in plots:
+        parts += ["", f"![{alt}]({plot})"]
     return "\n".join(parts)
 
 
@@ -230,12 +270,40 @@ def limits_section(runs):
         "- Intervals are 95 %. Over rounds, where a scenario has several: of the mean of the rounds' "
         "values, by Student's t. Else from order statistics within the run, which takes its "
         "requests as independent.",
+        "- Smallest effect: the change of the median decode rate (else TTFT) that a second run of as "
+        "many rounds would show with 80 % power. Smaller differences between two runs mean nothing.",
         "- TTFT and end-to-end times run from when a request was due, not from when it left.",
     ]
     if any(run.header.get("target") == "mock" for run in runs):
         lines.append("- Numbers from the mock server say how good the instrument is. They say "
                      "nothing about any hardware.")
     return "\n".join(lines)
+
+
+def comparison_section(run):
+    """A/B: the ratio, its interval, and what could have been seen."""
+    verdicts = [v for v in run.verdicts if v.get("kind") == "comparison"]
+    if not verdicts:
+        return []
+    rows = []
+    for v in sorted(verdicts, key=_severity):
+        effect = v.get("smallest_effect")
+        where = " · ".join(text.clean(v[k], 40) for k in ("scenario", "variant", "stage") if v.get(k))
+        rows.append([md(v.get("finding", "–")).replace("_", " "), md(where, 100),
+                     md(v.get("metric", "–")), number(v.get("observed")),
+                     f"[{number(v.get('low'))}, {number(v.get('high'))}]", number(v.get("n")),
+                     f"{number(effect * 100, 2)} %" if isinstance(effect, (int, float)) else "–",
+                     number(v.get("p_value"), 2)])
+    return ["## Comparisons", "", table(["", "variants", "metric", "ratio", "95 %", "rounds",
+                                         "smallest effect", "p (Holm)"], rows, range(3, 8)), ""]
+
+
+def history_section(run):
+    rows = verdict_rows(run, ("change_point", "fence"))
+    if not rows:
+        return []
+    return ["## History", "", table(["", "where", "metric", "ratio or value", "", "reason"],
+                                    rows, (3,)), ""]
 
 
 def run_section(run, plots):
@@ -251,7 +319,9 @@ def run_section(run, plots):
     if not grouped:
         parts += ["No stage was completed.", ""]
     for name, summaries in grouped:
-        parts += [scenario_section(name, summaries, plots.get((run.run_id, name))), ""]
+        parts += [scenario_section(run, name, summaries, plots.get((run.run_id, name), ())), ""]
+    parts += comparison_section(run)
+    parts += history_section(run)
     expectations = verdict_rows(run, ("expectation",))
     if expectations:
         parts += ["## Expectations", "", table(["", "where", "metric", "observed", "expected",
@@ -262,7 +332,7 @@ def run_section(run, plots):
 
 
 def findings(runs, plots, title="FINDINGS"):
-    """The whole document. `plots`: (run id, scenario) → path relative to it."""
+    """The whole document. `plots`: (run id, scenario) → [(alt text, path relative to it)]."""
     parts = [f"# {md(title)}", ""]
     if len(runs) > 1:
         rows = [[md(r.run_id), md(r.header.get("target", "–")), verdict_line(r)] for r in runs]

@@ -42,8 +42,8 @@ def render(*paths):
 def test_it_says_what_and_how(sample):
     out = render(sample)
     run_id = sample.stem
-    assert out.index("**FAILED**") < out.index("### Setup") < out.index("## Results")
-    assert "1 not met" in out
+    assert out.index("**REGRESSION**") < out.index("### Setup") < out.index("## Results")
+    assert "1 not met" in out and "1 regressions" in out
     assert "rocm-bench run scenarios/suites/nightly.txt --target mock" in out
     assert hashlib.sha256(sample.read_bytes()).hexdigest() in out
     assert run_id in out
@@ -103,6 +103,40 @@ def test_partial_and_invalid_runs_say_so(partial, tmp_path):
     out = render(invalid)
     assert out.index("**INVALID**") < out.index("### Setup")
     assert "the busiest load thread used 97 %" in out
+
+
+def comparison(finding, metric, ratio):
+    return {"type": "verdict", "kind": "comparison", "finding": finding, "scenario": "fa", "variant":
+            "on against off", "stage": "decode", "metric": metric, "op": "", "limit": 0.03,
+            "observed": ratio, "low": ratio - 0.02, "high": ratio + 0.02, "error_bound": None,
+            "smallest_effect": 0.0212, "p_value": 0.004, "n": 20, "reason": ""}
+
+
+def test_comparisons_and_history_lead_the_verdict(sample, tmp_path):
+    lines = lines_of(sample)
+    lines[-1:-1] = [comparison("no_change", "ttft_ms.p50", 1.004),
+                    comparison("regression", "decode_tokens_per_s.p50", 0.875),
+                    {**comparison("warning", "tpot_ms.p50", 12.5), "kind": "fence",
+                     "reason": "outside the fence"}]
+    out = render(write(tmp_path / "run.jsonl", lines))
+    assert "**REGRESSION**" in out.split("### Setup")[0]
+    rows = [x for x in out.splitlines() if "fa · on against off" in x]
+    assert rows[0].startswith("| regression |") and "0.8750" in rows[0] and "2.1 %" in rows[0]
+    assert "[0.8550, 0.8950]" in rows[0] and "| 20 |" in rows[0]
+    assert rows[1].startswith("| no change |")
+    assert "outside the fence" in out.split("## History")[1]
+
+
+def test_the_scenario_says_why_and_the_event_says_which_build(small, tmp_path):
+    lines = lines_of(small)
+    lines[0]["scenarios"] = [{"name": "seed/decode", "why": "How fast is <one> stream?",
+                              "server": {"slots": 4, "args": []}}]
+    lines[0]["fingerprint"]["covariates"].pop("server_build")
+    lines[0]["server"]["build"] = ""
+    lines[1]["detail"]["build"] = "b4242"
+    out = render(write(tmp_path / "run.jsonl", lines))
+    assert "How fast is &lt;one&gt; stream? Server: slots 4." in out
+    assert "| Server | b4242 |" in out
 
 
 def test_several_runs_in_one_report(sample, partial):

@@ -20,10 +20,10 @@ def figures(monkeypatch):
     plt.close("all")
 
 
-def draw(path, scenario, out):
+def draw(path, scenario, out, plot=plots.plot_latency):
     run = run_file.read_run(path)
     summaries = dict(plots.group_summaries(run))[scenario]
-    assert plots.plot_latency(run, scenario, summaries, out)
+    assert plot(run, scenario, summaries, out)
     return run, summaries
 
 
@@ -82,17 +82,63 @@ def overlaps(figure):
     return bad
 
 
-@pytest.mark.parametrize("scenario", ["concurrency/sweep", "ttft/by_prompt_length", "seed/decode",
-                                      "load/chat_poisson_slo"])
-def test_no_text_overlaps_or_leaves_the_picture(sample, tmp_path, figures, scenario):
-    draw(sample, scenario, tmp_path / "p.png")
+SHOWN = {plots.plot_ratios: ["ab/flash_attention"],
+         plots.plot_latency: ["concurrency/sweep", "ttft/by_prompt_length", "seed/decode",
+                              "load/chat_poisson_slo"],
+         plots.plot_sweep: ["concurrency/sweep", "ttft/by_prompt_length"],
+         plots.plot_positions: ["concurrency/sweep", "seed/decode", "load/chat_poisson_slo"]}
+
+
+@pytest.mark.parametrize("plot, scenario", [(p, s) for p, names in SHOWN.items() for s in names])
+def test_no_text_overlaps_or_leaves_the_picture(sample, tmp_path, figures, plot, scenario):
+    draw(sample, scenario, tmp_path / "p.png", plot)
     assert overlaps(figures[0]) == []
+
+
+def test_sweeps_draw_the_summaries(sample, tmp_path, figures):
+    _, summaries = draw(sample, "concurrency/sweep", tmp_path / "p.png", plots.plot_sweep)
+    throughput, ttft, itl = figures[0].axes
+    assert list(throughput.lines[0].get_xdata()) == [1, 2, 4, 8, 16]
+    assert list(throughput.lines[0].get_ydata()) == [
+        s["values"]["throughput_tokens_per_s"] for s in summaries]
+    interval = throughput.lines[1].get_ydata()
+    over = summaries[0]["rounds"]["throughput_tokens_per_s"]
+    assert list(interval) == [over["low"], over["high"]]
+    assert list(ttft.lines[0].get_ydata()) == [
+        s["metrics"]["ttft_ms"]["p50"]["value"] for s in summaries]
+    assert [a.get_xlabel() for a in (throughput, ttft, itl)] == ["streams"] * 3
+
+
+def test_ratios_are_those_of_the_rounds(sample, tmp_path, figures):
+    run, _ = draw(sample, "ab/flash_attention", tmp_path / "p.png", plots.plot_ratios)
+    axes = figures[0].axes[0]
+    dots = [line for line in axes.lines if line.get_linestyle() == "None"][0]
+    assert len(dots.get_xdata()) == 20
+    third = {s["variant"]: s["metrics"]["tpot_ms"]["p50"]["value"] for s in run.summaries
+             if s["scenario"] == "ab/flash_attention" and s["round"] == 2}
+    assert dots.get_ydata()[2] == pytest.approx(100 * (third["on"] / third["off"] - 1))
+    assert "regression" in axes.get_title(loc="left") and "n = 20" in axes.get_xlabel()
+
+
+@pytest.mark.parametrize("variants", [["a", "b", "c"], ["x=1", "y=2", "x=3"], ["x=1", "x=2"],
+                                      ["x=1", "x=two", "x=3"], ["", "", ""]])
+def test_what_is_no_sweep_is_not_drawn_as_one(variants):
+    assert plots.swept_axis([{"variant": v, "stage": "s"} for v in variants]) is None
+
+
+def test_positions_are_medians_of_the_gaps(sample, tmp_path, figures):
+    run, _ = draw(sample, "seed/decode", tmp_path / "p.png", plots.plot_positions)
+    requests = [r for r in run.requests if r["scenario"] == "seed/decode"]
+    line = figures[0].axes[0].lines[0]
+    assert line.get_xdata()[0] == 1 and len(line.get_xdata()) == 127
+    third = [(r["chunks"][3][0] - r["chunks"][2][0]) / 1e6 for r in requests]
+    assert line.get_ydata()[2] == pytest.approx(np.median(third))
 
 
 def test_hostile_names_are_drawn(hostile, tmp_path):
     assert report.main([str(hostile), "--out", str(tmp_path)]) == 0
     pictures = list(tmp_path.glob("*.png"))
-    assert len(pictures) == 11
+    assert len([p for p in pictures if p.name.startswith("latency-")]) == 12
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     text = (tmp_path / "FINDINGS.md").read_text()
     assert all(p.name in text for p in pictures)

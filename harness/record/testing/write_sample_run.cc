@@ -6,12 +6,14 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "harness/base/random.h"
 #include "harness/base/sha256.h"
 #include "harness/measure/calibration.h"
+#include "harness/measure/comparison.h"
 #include "harness/measure/gates.h"
 #include "harness/measure/metric_check.h"
 #include "harness/record/run_writer.h"
@@ -43,6 +45,7 @@ struct StageModel {
   int output_tokens = 128;
   double failure_share = 0;
   LatencyLimits limits;
+  double slower = 1;  // factor on the time per token
 };
 
 std::int64_t Ms(double ms) { return std::llround(ms * kNsPerMs); }
@@ -63,7 +66,7 @@ class SimulatedServer {
     r.sent_ns = model.concurrency > 0 ? due_ns : due_ns + Ms(random_.Exponential(0.08));
     r.first_byte_ns = r.sent_ns + Ms(1 + random_.Exponential(0.4));
     const double prefill = (12 + model.prompt_tokens / 1.5) / speed_ * session * (0.6 + 0.4 * load);
-    const double step = 9.5 / speed_ * session * (0.82 + 0.18 * load);
+    const double step = 9.5 * model.slower / speed_ * session * (0.82 + 0.18 * load);
     std::int64_t at = r.first_byte_ns + Ms(prefill * random_.LogNormal(1, 0.04));
     const bool fails = random_.Bernoulli(model.failure_share);
     const int tokens = fails ? static_cast<int>(random_.UniformInt(0, model.output_tokens / 2))
@@ -167,6 +170,7 @@ class SampleRun {
     bool ok = WriteHeader(plan);
     do {
       for (const StageModel& model : plan) ok = RunStage(model) && ok;
+      ok = RunComparison() && ok;
     } while (options_.forever);
     if (options_.partial) return ok ? 0 : 1;
     RunEnd end;
@@ -261,6 +265,50 @@ class SampleRun {
     StageSummary total = SummariseRounds(summaries, all);
     ok = writer_.Summary(total, Context(model, summaries.back())).has_value() && ok;
     return JudgeStage(model, total, all) && ok;
+  }
+
+  // Two variants, interleaved; "on" is 8 % slower per token and equal to the first token.
+  bool RunComparison() {
+    bool ok = true;
+    MetricRounds tpot{"tpot_ms.p50", {}, {}};
+    MetricRounds ttft{"ttft_ms.p50", {}, {}};
+    std::map<std::string, std::vector<StageSummary>> rounds;
+    std::map<std::string, std::vector<RequestRecord>> all;
+    for (int round = 0; round < 4 * options_.rounds; ++round) {
+      std::map<std::string, StageSummary> summaries;
+      const bool off_first = BaselineFirst(round + 1).back();
+      for (const bool off : {off_first, !off_first}) {
+        const StageModel model{
+            "ab/flash_attention", off ? "off" : "on", "decode", 1, 0, 64, 32, 0, {},
+            off ? 1.0 : 1.08};
+        const std::vector<RequestRecord> records = Round(model, round);
+        for (const RequestRecord& record : records) ok = writer_.Request(record).has_value() && ok;
+        StagePlan plan;
+        plan.concurrency = 1;
+        StageSummary summary = Summarise(records, plan);
+        ok = writer_.Summary(summary, Context(model, summary)).has_value() && ok;
+        rounds[model.variant].push_back(summary);
+        all[model.variant].insert(all[model.variant].end(), records.begin(), records.end());
+        summaries[model.variant] = std::move(summary);
+      }
+      for (MetricRounds* metric : {&tpot, &ttft}) {
+        const RoundPair pair{FindStatistic(summaries["off"], metric->metric)->value,
+                             FindStatistic(summaries["on"], metric->metric)->value};
+        (round < 2 * options_.rounds ? metric->first : metric->confirmation).push_back(pair);
+      }
+    }
+    for (const auto& [variant, summaries] : rounds) {
+      const StageModel model{"ab/flash_attention", variant, "decode", 1, 0, 64, 32, 0, {}, 1};
+      const StageSummary total = SummariseRounds(summaries, all[variant]);
+      ok = writer_.Summary(total, Context(model, total)).has_value() && ok;
+    }
+    for (Verdict verdict : JudgeComparison(std::vector{tpot, ttft})) {
+      verdict.scenario = "ab/flash_attention";
+      verdict.variant = "on against off";
+      verdict.stage = "decode";
+      ok = writer_.Write(verdict).has_value() && ok;
+    }
+    return ok;
   }
 
   SummaryContext Context(const StageModel& model, const StageSummary& summary) const {
