@@ -12,6 +12,15 @@ REPORTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPORTS))
 
 
+def find_scipy():
+    """SciPy's package cannot be installed beside our Boost: ci/packages.sh unpacks it."""
+    try:
+        import scipy  # noqa: F401
+    except ImportError:
+        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+        sys.path.append(str(cache / "rocm-bench/scipy/root/usr/lib/python3/dist-packages"))
+
+
 def write_sample(directory, *arguments):
     program = pathlib.Path(os.environ["ROCM_TEST_BIN_DIR"]) / "write-sample-run"
     out = subprocess.run([program, directory, *arguments], check=True, capture_output=True,
