@@ -76,7 +76,11 @@ Result<void> Launcher::Prepare() {
   auto runtime = process::RuntimeDirectory(config_.runtime_directory);
   if (!runtime) return Fail(runtime.error());
   runtime_ = std::move(*runtime);
-  static_cast<void>(process::ReapOrphans(runtime_));
+  const process::ReapReport reaped = process::ReapOrphans(runtime_);
+  if (!reaped.killed.empty()) {
+    Report(LoadProgress::State::kChecking, std::nullopt,
+           "ended " + std::to_string(reaped.killed.size()) + " left over from a dead program");
+  }
   auto environment = process::BuildEnvironment({.inherited = process::CurrentEnvironment(),
                                                 .remove = config_.cleared_environment,
                                                 .pin = config_.device_environment,

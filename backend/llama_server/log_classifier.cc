@@ -136,13 +136,18 @@ string_view StripStamp(string_view line) {
   return line;
 }
 
-// Fit for one line, and never half a character.
-std::string Shorten(string_view text) {
+// ": text", fit for one line, and never half a character.
+void Append(std::string& message, string_view text) {
   constexpr std::size_t kLongest = 300;
-  if (text.size() <= kLongest) return std::string(text);
+  if (text.empty()) return;
+  message += ": ";
+  if (text.size() <= kLongest) {
+    message += text;
+    return;
+  }
   std::size_t end = kLongest;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + "…";
+  message.append(text.substr(0, end)).append("…");
 }
 
 }  // namespace
@@ -182,7 +187,7 @@ std::optional<LogVerdict> ClassifyLog(std::span<const std::string> lines) {
   if (verdict.code == ErrorCode::kModelNotFound && said.find("ermission") != string_view::npos) {
     verdict.code = ErrorCode::kIo;
   }
-  verdict.message += ": " + Shorten(said);
+  Append(verdict.message, said);
   return verdict;
 }
 
@@ -203,7 +208,7 @@ Error DescribeDeath(string_view context, const ExitInfo& exit, std::span<const s
   } else if (exit.signal == SIGILL) {
     error.message += ": the build needs a newer CPU";
   } else if (!error.log_tail.empty()) {
-    error.message += ": " + Shorten(StripLogPrefix(error.log_tail.back()));
+    Append(error.message, StripLogPrefix(error.log_tail.back()));
   }
   return error;
 }

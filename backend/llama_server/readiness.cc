@@ -10,8 +10,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFirstPause{5};
-constexpr milliseconds kLastPause{100};
+// A tenth of the time so far: the load time that is reported is then at most so much too long.
+constexpr milliseconds kShortestPause{5};
+constexpr milliseconds kLongestPause{100};
 // A server that loads may hold a connection before it answers; its exit ends the call at once.
 constexpr milliseconds kHealthDeadline{1'000};
 // The first answers may wait behind the end of a load.
@@ -31,7 +32,6 @@ tl::unexpected<Error> Impostor(const http::Endpoint& endpoint, const std::string
 
 Result<http::Endpoint> AwaitReady(const ReadinessSource& source, const ReadinessOptions& options) {
   const TimePoint start = Now();
-  milliseconds pause = kFirstPause;
   std::string last_answer = "it never answered";
   for (;;) {
     if (const auto endpoint = source.endpoint()) {
@@ -43,10 +43,10 @@ Result<http::Endpoint> AwaitReady(const ReadinessSource& source, const Readiness
     }
     if (options.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "the load was cancelled");
     if (options.on_waiting) options.on_waiting();
-    if (source.wait_exited(pause)) {
+    const auto tenth = std::chrono::duration_cast<milliseconds>(Now() - start) / 10;
+    if (source.wait_exited(std::clamp(tenth, kShortestPause, kLongestPause))) {
       return Fail(ErrorCode::kServerExited, "llama-server ended while loading");
     }
-    pause = std::min(pause * 2, kLastPause);
     const TimePoint now = Now();
     if (now - start >= options.load_timeout) {
       return Fail(ErrorCode::kStartTimeout, "llama-server was not ready after " +

@@ -31,7 +31,7 @@ struct ReadinessOptions {
   std::function<void()> on_waiting;
 };
 
-// Polls /health, from every 5 ms on down to every 100 ms, until the answer is 200.
+// Polls /health until the answer is 200, every 5 ms at first and every 100 ms in the end.
 // kServerExited when the process ends first (the caller knows more), kStartTimeout after
 // stall_timeout without a sign of life or after load_timeout, kCancelled.
 [[nodiscard]] Result<http::Endpoint> AwaitReady(const ReadinessSource& source,

@@ -34,6 +34,23 @@ TEST_F(RealServerTest, SaysWhatItApplied) {
   EXPECT_GT(server->capabilities().build(), 0);
 }
 
+TEST_F(RealServerTest, IsUnderstood) {
+  const auto capabilities = Probe(binary());
+  ASSERT_TRUE(capabilities) << ToString(capabilities.error());
+  EXPECT_GT(capabilities->build(), 0);
+  EXPECT_NE(capabilities->flash_attention(), FlashAttentionDialect::kNone);
+  EXPECT_NE(capabilities->load_mode(), LoadModeDialect::kNone);
+  EXPECT_NE(capabilities->ui(), UiDialect::kNone);
+  EXPECT_TRUE(capabilities->unix_sockets());
+  EXPECT_TRUE(capabilities->api_key_in_environment());
+  for (const char* flag : {"--alias", "--threads-http", "--cache-ram", "--offline", "--metrics",
+                           "--slots", "--device", "--ctx-size", "--parallel"}) {
+    EXPECT_TRUE(capabilities->Has(flag)) << flag;
+  }
+  EXPECT_TRUE(capabilities->TakesValue("--threads-http"));
+  EXPECT_FALSE(capabilities->TakesValue("--metrics"));
+}
+
 TEST_F(RealServerTest, BadModelsAreEachExplained) {
   const process::test::TempDirectory dir;
   const auto write = [&](const std::string& name, const std::string& bytes) {

@@ -23,7 +23,14 @@ Result<std::unique_ptr<Child>> Child::Start(ChildOptions options) {
 
 Child::Child(std::unique_ptr<Supervisor> supervisor) : supervisor_(std::move(supervisor)) {}
 
-Child::~Child() { static_cast<void>(Stop(supervisor_->options().destructor_grace)); }
+Child::~Child() {
+  if (supervisor_->IsForkedCopy()) {
+    // Neither the process nor the thread is ours here: there is nothing to stop, join or remove.
+    static_cast<void>(supervisor_.release());
+    return;
+  }
+  static_cast<void>(Stop(supervisor_->options().destructor_grace));
+}
 
 pid_t Child::pid() const { return supervisor_->pid(); }
 bool Child::alive() const { return supervisor_->alive(); }
@@ -36,6 +43,9 @@ bool Child::WaitExited(std::chrono::milliseconds timeout) const {
 
 Result<StopResult> Child::Stop(std::chrono::milliseconds grace, std::chrono::milliseconds nudge) {
   using Target = Supervisor::Target;
+  if (supervisor_->IsForkedCopy()) {
+    return Fail(ErrorCode::kInternal, "a fork of the program cannot stop its processes");
+  }
   const TimePoint start = Now();
   StopResult result;
   if (!supervisor_->exit_info()) {

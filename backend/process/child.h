@@ -54,7 +54,7 @@ struct StopResult {
 // One process, supervised by a thread that lives as long as it does: that thread forks it (the
 // kernel's parent-death signal follows the forking thread), reads its output, notices its end and
 // reaps it, by its pidfd only. The process and its group die with us, even by SIGKILL.
-// Thread-safe. The destructor stops the process.
+// Thread-safe. The destructor stops the process; in a fork of this program it does nothing.
 class Child {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Child>> Start(ChildOptions options);

@@ -214,17 +214,35 @@ TEST(ChildTest, ManyThreadsMayStopIt) {
   EXPECT_EQ(good, 8);
 }
 
+TEST(ChildTest, AForkOfTheProgramLeavesItAlone) {
+  const test::TempDirectory dir;
+  auto options = HelperOptions({"hang"});
+  options.run_directory = std::move(*RunDirectory::Create(dir.path()));
+  auto child = StartOrDie(std::move(options));
+  const pid_t fork = ::fork();
+  if (fork == 0) {
+    const bool refused = !child->Stop(milliseconds(0));
+    child.reset();
+    ::_exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(fork, &status, 0), fork);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(child->alive());
+  EXPECT_TRUE(std::filesystem::exists(child->run_directory()));
+}
+
 TEST(ChildTest, AFloodIsReadAndForgotten) {
-  Lines lines;
-  auto options = HelperOptions({"flood", "300000"});
+  const int lines_each = Rounds(600'000);
+  auto options = HelperOptions({"flood", std::to_string(lines_each)});
   std::atomic<long> count{0};
   options.on_line = [&](LogStream, std::string_view) { ++count; };
   auto child = StartOrDie(std::move(options));
-  ASSERT_TRUE(child->WaitExited(kPatience));
+  ASSERT_TRUE(child->WaitExited(std::chrono::minutes(2)));
   const auto tail = child->LogTail(100'000);
   EXPECT_EQ(child->exit_info(), Code(0));
   child.reset();
-  EXPECT_EQ(count, 600'002);
+  EXPECT_EQ(count, 2 * lines_each + 2);
   EXPECT_EQ(tail.size(), 1000u);
   EXPECT_THAT(tail, Contains("done"));
 }

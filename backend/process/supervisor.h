@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -35,6 +37,9 @@ class Child::Supervisor {
   [[nodiscard]] TimePoint last_output() const;
   [[nodiscard]] const std::string& run_directory() const { return run_directory_; }
 
+  // Whether this is the memory of a fork of the program that started it.
+  [[nodiscard]] bool IsForkedCopy() const { return ::getpid() != owner_; }
+
   enum class Target { kProcess, kGroup };
   // False when it has been reaped.
   bool Send(int signal, Target target);
@@ -58,6 +63,7 @@ class Child::Supervisor {
   [[nodiscard]] ExitInfo Reap();
   void Wake() const;
 
+  const pid_t owner_ = ::getpid();
   ChildOptions options_;
   std::string run_directory_;
   SpawnedProcess process_;
