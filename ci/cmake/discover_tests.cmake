@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: EUPL-1.2
 # Included by CTest, once per test program and variant, with these set: program, prefix, labels,
-# timeout, environment (a list), directory. Adds one CTest test for each GoogleTest test.
+# timeout, environment (a list), directory, cmake. Adds one CTest test for each GoogleTest test.
 if(NOT EXISTS "${program}")
-  add_test("${prefix}NOT_BUILT" "${program}")
+  add_test("${prefix}NOT_BUILT" "${cmake}" -E false)
+  set_tests_properties("${prefix}NOT_BUILT" PROPERTIES LABELS "${labels}")
   return()
 endif()
-execute_process(COMMAND "${CMAKE_COMMAND}" -E env ${environment} "${program}" --gtest_list_tests
+execute_process(COMMAND "${cmake}" -E env ${environment} "${program}" --gtest_list_tests
                 OUTPUT_VARIABLE listing RESULT_VARIABLE failed)
 if(failed)
-  add_test("${prefix}CANNOT_LIST_ITS_TESTS" "${program}" --gtest_list_tests)
+  add_test("${prefix}CANNOT_LIST_ITS_TESTS" "${cmake}" -E false)
+  set_tests_properties("${prefix}CANNOT_LIST_ITS_TESTS" PROPERTIES LABELS "${labels}")
   return()
 endif()
 string(REPLACE ";" "" listing "${listing}")

@@ -50,14 +50,17 @@ endfunction()
 # One CTest test per GoogleTest test, listed when CTest runs: see discover_tests.cmake.
 function(rocm_discover target prefix label timeout environment)
   set(file ${CMAKE_CURRENT_BINARY_DIR}/${prefix}ctest.cmake)
+  set(all_environment ${environment} ${ROCM_SANITIZER_ENV}
+      "ROCM_TEST_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+      "ROCM_TEST_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  list(REMOVE_ITEM all_environment "")
   file(CONFIGURE OUTPUT ${file} @ONLY CONTENT [[
+set(cmake "@CMAKE_COMMAND@")
 set(program "@CMAKE_RUNTIME_OUTPUT_DIRECTORY@/@target@")
 set(prefix "@prefix@")
 set(labels "@label@")
 set(timeout "@timeout@")
-set(environment "ROCM_TEST_BIN_DIR=@CMAKE_RUNTIME_OUTPUT_DIRECTORY@" "ROCM_TEST_SOURCE_DIR=@PROJECT_SOURCE_DIR@"
-  "@ROCM_SANITIZER_ENV@" "@environment@")
-list(FILTER environment EXCLUDE REGEX "^$")
+set(environment "@all_environment@")
 set(directory "@CMAKE_CURRENT_BINARY_DIR@")
 include("@PROJECT_SOURCE_DIR@/ci/cmake/discover_tests.cmake")
 ]])
