@@ -100,7 +100,7 @@ ServerSettings ParseServer(const nlohmann::json& value, const std::string& path,
                            Findings& findings) {
   ObjectReader object(value, path, findings);
   ServerSettings server;
-  server.slots = Int(object, "slots", 1, 4'096);
+  server.slots = Int(object, "slots", 1, 16'384);
   server.context_per_slot = Int(object, "context_per_slot", 16, 1 << 24);
   server.flash_attention =
       object.Enum<rocm::FlashAttention>("flash_attention", kFlashAttentionNames);

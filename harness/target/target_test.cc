@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/target/managed_target.h"
+#include "harness/target/server_counters.h"
 
 namespace harness {
 namespace {
@@ -60,6 +61,26 @@ TEST(MakeLoadConfig, LeavesTheRestToTheBackend) {
   EXPECT_EQ(config.gpu_layers, -1);
   EXPECT_EQ(config.flash_attention, rocm::FlashAttention::kServerDefault);
   EXPECT_TRUE(config.extra_args.empty());
+}
+
+TEST(ServerCounters, AreTakenFromWholeNames) {
+  const auto counters = ParseServerCounters(
+      "# HELP llamacpp:prompt_tokens_total Number\n"
+      "llamacpp:prompt_tokens_total 12\n"
+      "llamacpp:prompt_tokens_total_more 99\n"
+      "llamacpp:prompt_seconds_total 0.25\n"
+      "llamacpp:tokens_predicted_total 1.5e3\n"
+      "llamacpp:tokens_predicted_seconds_total 2");
+  ASSERT_TRUE(counters);
+  EXPECT_EQ(counters->prompt_tokens, 12);
+  EXPECT_EQ(counters->prompt_seconds, 0.25);
+  EXPECT_EQ(counters->predicted_tokens, 1500);
+  EXPECT_EQ(counters->predicted_seconds, 2);
+}
+
+TEST(ServerCounters, OfAnotherServerAreNone) {
+  EXPECT_EQ(ParseServerCounters("vllm:prompt_tokens_total 3\n"), std::nullopt);
+  EXPECT_EQ(ParseServerCounters(""), std::nullopt);
 }
 
 }  // namespace
