@@ -10,6 +10,13 @@
 #include "mock_server/options/options.h"
 #include "mock_server/server/process.h"
 
+// Under a sanitizer a fault that is asked for must still end the process by its signal, as it ends
+// the real server. Called by the sanitizer's runtime, where there is one.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __tsan_default_options();
+extern "C" const char* __asan_default_options() { return "handle_segv=0:handle_abort=0"; }
+extern "C" const char* __tsan_default_options() { return "handle_segv=0:handle_abort=0"; }
+
 int main(int argc, char** argv) {
   mock::Options options;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
