@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/gguf/attention_shape.h"
 #include "backend/gguf/printable.h"
 #include "backend/gguf/tensor_type.h"
 
@@ -20,7 +21,6 @@ namespace {
 // All sums in double: exact to 2^53 bytes, and no file can make it overflow.
 using Bytes = double;
 
-constexpr int kMostLayers = 4096;
 constexpr int kCellUnit = 256;  // the KV cache grows in such steps
 constexpr Bytes kSmallInputs = 32 << 10;
 
@@ -56,96 +56,6 @@ Result<CacheType> ParseCacheType(std::string_view name) {
   return CacheType{static_cast<double>(traits.block_elements),
                    static_cast<double>(traits.block_bytes)};
 }
-
-// Layers of a period in which the last one attends to everything and the others to a window; 0
-// where all attend to everything.
-int SlidingPeriod(const Metadata& metadata) {
-  struct Known {
-    std::string_view architecture;
-    int period;
-  };
-  constexpr std::array<Known, 5> kKnown = {
-      {{"gemma3", 6}, {"gemma2", 2}, {"gpt-oss", 2}, {"cohere2", 4}, {"exaone4", 4}}};
-  if (metadata.Unsigned(metadata.ArchitectureKey("attention.sliding_window")).value_or(0) == 0) {
-    return 0;
-  }
-  for (const Known& known : kKnown) {
-    if (known.architecture == metadata.architecture) return known.period;
-  }
-  return 0;
-}
-
-// The numbers of the model that memory depends on.
-class Shape {
- public:
-  explicit Shape(const Metadata& metadata)
-      : metadata_(metadata),
-        layers_(metadata.layers),
-        width_(metadata.hidden_size),
-        window_(Number("attention.sliding_window", 0)),
-        sliding_period_(SlidingPeriod(metadata)),
-        attention_interval_(
-            static_cast<int>(std::min(Number("full_attention_interval", 0), double{kMostLayers}))),
-        vocabulary_(metadata.vocab_size) {
-    const double heads = Of("attention.head_count", 0, 0);
-    const double head_width = heads > 0 ? width_ / heads : 0;
-    key_width_ = Number("attention.key_length", head_width);
-    value_width_ = Number("attention.value_length", head_width);
-  }
-
-  [[nodiscard]] int layers() const { return layers_; }
-  [[nodiscard]] double width() const { return width_; }
-  [[nodiscard]] double window() const { return window_; }
-  [[nodiscard]] double vocabulary() const { return vocabulary_; }
-  [[nodiscard]] bool has_windows() const { return sliding_period_ > 0; }
-  [[nodiscard]] bool Slides(int layer) const {
-    return has_windows() && (layer + 1) % sliding_period_ != 0;
-  }
-  // False where a hybrid model keeps a state of fixed size instead.
-  [[nodiscard]] bool Attends(int layer) const {
-    return attention_interval_ <= 1 || (layer + 1) % attention_interval_ == 0;
-  }
-  [[nodiscard]] double Heads(int layer) const { return Of("attention.head_count", layer, 0); }
-  [[nodiscard]] double KvHeads(int layer) const {
-    return Of("attention.head_count_kv", layer, Heads(layer));
-  }
-  [[nodiscard]] double KeyRow(int layer) const { return KvHeads(layer) * key_width_; }
-  [[nodiscard]] double ValueRow(int layer) const { return KvHeads(layer) * value_width_; }
-  [[nodiscard]] double QueryWidth() const { return Heads(0) * key_width_; }
-  // What one token makes a feed-forward layer hold at once.
-  [[nodiscard]] double FeedForward() const {
-    const double experts = Number("expert_used_count", 0);
-    const double sparse = experts * Number("expert_feed_forward_length", 0) +
-                          Number("expert_shared_feed_forward_length", 0);
-    return std::max(Of("feed_forward_length", 0, 0), sparse);
-  }
-  [[nodiscard]] bool Sane() const {
-    return layers_ > 0 && layers_ <= kMostLayers && width_ > 0 && Heads(0) > 0 && key_width_ > 0;
-  }
-
- private:
-  [[nodiscard]] double Number(std::string_view key, double otherwise) const {
-    const auto value = metadata_.Unsigned(metadata_.ArchitectureKey(key));
-    return value ? static_cast<double>(*value) : otherwise;
-  }
-  // A key that is one number for all layers, or an array with one for each.
-  [[nodiscard]] double Of(std::string_view key, int layer, double otherwise) const {
-    const Array* array = metadata_.ArrayAt(metadata_.ArchitectureKey(key));
-    if (array == nullptr) return Number(key, otherwise);
-    const auto index = static_cast<std::size_t>(layer);
-    return index < array->elements.size() ? std::max(0.0, array->elements[index]) : otherwise;
-  }
-
-  const Metadata& metadata_;
-  int layers_;
-  double width_;
-  double window_;
-  int sliding_period_;
-  int attention_interval_;
-  double vocabulary_;
-  double key_width_ = 0;
-  double value_width_ = 0;
-};
 
 // "blk.12.attn_q.weight" belongs to layer 12.
 std::optional<int> LayerOf(std::string_view tensor) {
@@ -197,8 +107,6 @@ class Estimator {
     out.proven = std::find(kProven.begin(), kProven.end(), metadata_.architecture) != kProven.end();
     return out;
   }
-
-  [[nodiscard]] bool Sane() const { return shape_.Sane(); }
 
  private:
   [[nodiscard]] bool OnDevice(int layer) const { return layer >= first_on_device_; }
@@ -260,7 +168,7 @@ class Estimator {
   // five of the model's width are alive; without flash attention the scores of all heads against
   // all cells may be more.
   [[nodiscard]] Bytes LayerPeak() const {
-    const double feed_forward = 3 * shape_.FeedForward() + 5 * shape_.width();
+    const double feed_forward = 3 * shape_.feed_forward() + 5 * shape_.width();
     if (request_.flash_attention) return 4 * batch_ * feed_forward;
     const double attention = shape_.Heads(0) * cells_.full + 4 * shape_.width() +
                              2 * shape_.QueryWidth() + 2 * shape_.KeyRow(0);
@@ -299,7 +207,7 @@ class Estimator {
 
   const Metadata& metadata_;
   const MemoryRequest& request_;
-  Shape shape_;
+  AttentionShape shape_;
   CacheType k_;
   CacheType v_;
   int first_on_device_;
@@ -327,14 +235,13 @@ Result<MemoryEstimate> EstimateMemory(const Metadata& metadata, const MemoryRequ
   if (!k) return tl::unexpected(k.error());
   const Result<CacheType> v = ParseCacheType(request.kv_type_v);
   if (!v) return tl::unexpected(v.error());
-  const Estimator estimator(metadata, request, *k, *v);
-  if (!estimator.Sane()) {
+  if (!AttentionShape(metadata).Sane()) {
     return Fail(ErrorCode::kModelUnsupported,
                 fmt::format("no estimate for {}: its metadata (architecture '{}') does not give "
                             "layers, width and heads",
                             Printable(metadata.path), Printable(metadata.architecture, 40)));
   }
-  return estimator.Estimate();
+  return Estimator(metadata, request, *k, *v).Estimate();
 }
 
 Result<int> LargestContextThatFits(const Metadata& metadata, MemoryRequest request,

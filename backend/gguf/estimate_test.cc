@@ -214,6 +214,9 @@ TEST(EstimateTest, WhatIsNoTransformerIsNotGuessedAt) {
   ASSERT_FALSE(estimate);
   EXPECT_EQ(estimate.error().code, ErrorCode::kModelUnsupported);
   EXPECT_THAT(estimate.error().message, HasSubstr("no estimate for x.gguf"));
+  Metadata many = SyntheticModelMetadata(*FindModelShape("llama-2-7b"), WeightType::kQ4_0);
+  many.layers = std::numeric_limits<int>::max();
+  EXPECT_FALSE(EstimateMemory(many, {}));
 }
 
 TEST(EstimateTest, NoNumberInAFileMakesItOverflow) {

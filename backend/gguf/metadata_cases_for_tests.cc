@@ -105,6 +105,28 @@ void AddKeys(std::vector<MetadataCase>& cases) {
         ""}});
 }
 
+// All that an estimate reads, with windows, experts and heads that differ by layer.
+std::string Transformer() {
+  RawFile file(3, 3, 13);
+  file.StringKey("general.architecture", "gemma3");
+  file.Uint32Key("gemma3.block_count", 2);
+  file.Uint32Key("gemma3.embedding_length", 64);
+  file.Uint32Key("gemma3.context_length", 512);
+  file.Uint32Key("gemma3.attention.head_count", 4);
+  file.Key("gemma3.attention.head_count_kv", 9).Put(4u).Put(std::uint64_t{2}).Put(2u).Put(1u);
+  file.Uint32Key("gemma3.attention.key_length", 16);
+  file.Uint32Key("gemma3.attention.value_length", 16);
+  file.Uint32Key("gemma3.attention.sliding_window", 32);
+  file.Uint32Key("gemma3.feed_forward_length", 128);
+  file.Uint32Key("gemma3.expert_used_count", 2);
+  file.Uint32Key("gemma3.expert_feed_forward_length", 32);
+  file.Uint32Key("gemma3.full_attention_interval", 1);
+  file.Tensor("token_embd.weight", {64, 2}, kF32, 0);
+  file.Tensor("blk.0.attn_q.weight", {64}, kQ4_0, 512);
+  file.Tensor("blk.1.attn_q.weight", {64}, kQ4_0, 576);
+  return file.Data(576 + 36).bytes();
+}
+
 void AddTensors(std::vector<MetadataCase>& cases) {
   constexpr std::uint64_t kHuge = std::uint64_t{1} << 62;
   // The most that one tensor may have, in the densest type: 128 elements in 18 bytes.
@@ -158,6 +180,7 @@ void AddTensors(std::vector<MetadataCase>& cases) {
         "cut short: tensor 'data' needs the file to have"},
        {"TensorWithoutDimensions", OneTensor().Tensor("scalar", {}, kF32, 0).Data(4).bytes(), ""},
        {"TensorOfNoElements", OneTensor().Tensor("none", {0, 5}, kF32, 0).bytes(), ""},
+       {"Transformer", Transformer(), ""},
        {"NoPaddingAtTheEnd", OneTensor().Tensor("t", {3}, kF32, 0).Data(12).bytes(), ""},
        {"CustomAlignment",
         RawFile(3, 2, 1)

