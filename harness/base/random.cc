@@ -84,11 +84,13 @@ std::int64_t Random::UniformInt(std::int64_t low, std::int64_t high) {
   Check(low <= high);
   const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   if (range == UINT64_MAX) return static_cast<std::int64_t>(Next());
-  // Draws from the unfinished last turn are thrown away: they would favour small values.
+  // Draws from the unfinished last turn are thrown away: they would favour small values. That turn
+  // is shorter than `count`, so most draws need no second division to see that they are not in it.
   const std::uint64_t count = range + 1;
-  const std::uint64_t limit = UINT64_MAX - (UINT64_MAX % count + 1) % count;
   std::uint64_t draw = Next();
-  while (draw > limit) draw = Next();
+  while (draw > UINT64_MAX - count && draw > UINT64_MAX - (UINT64_MAX % count + 1) % count) {
+    draw = Next();
+  }
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + draw % count);
 }
 
