@@ -251,13 +251,19 @@ TEST_F(StreamFaults, TheProcessEndsAtAMoment) {
 }
 
 TEST_F(StreamFaults, TheServerFreezes) {
-  Plan(R"({"type":"freeze","ms":250,"token":2})");
+  Plan(R"({"type":"freeze","ms":1000,"token":2})");
   const RawClient client = RawClient::Tcp(port());
   client.Send(HttpText("POST", "/completion", Body()));
   (void)client.Read(5.0, " w333");
-  const Ns start = Now();
-  EXPECT_EQ(Ask(port(), "GET", "/health").Status(), 200);
-  EXPECT_GE(Now() - start, 150 * kMillisecond);
+  // The first answers may come before the second token does.
+  Ns slowest = 0;
+  for (const Ns start = Now();
+       slowest < 150 * kMillisecond && Now() - start < 5'000 * kMillisecond;) {
+    const Ns asked = Now();
+    EXPECT_EQ(Ask(port(), "GET", "/health").Status(), 200);
+    slowest = std::max(slowest, Now() - asked);
+  }
+  EXPECT_GE(slowest, 150 * kMillisecond);
 }
 
 }  // namespace
