@@ -8,24 +8,12 @@
 #include <algorithm>
 #include <string_view>
 
-#include "backend/gguf/estimate.h"
 #include "backend/gpu/vram.h"
 
 namespace rocm {
 namespace {
 
 double GiB(std::uint64_t bytes) { return static_cast<double>(bytes) / (1ULL << 30); }
-
-gguf::MemoryRequest MemoryRequestOf(const LoadConfig& config) {
-  gguf::MemoryRequest request;
-  request.context_per_slot = config.context_len;
-  request.slots = std::max(config.parallel_slots, 1);
-  request.gpu_layers = config.gpu_layers;
-  request.kv_type_k = config.kv_type_k;
-  request.kv_type_v = config.kv_type_v;
-  request.flash_attention = config.flash_attention != FlashAttention::kOff;
-  return request;
-}
 
 std::string Figures(const gguf::MemoryEstimate& estimate) {
   return fmt::format(
@@ -41,6 +29,17 @@ tl::unexpected<Error> Unavailable(BackendKind kind, const gpu::Access& access) {
 }
 
 }  // namespace
+
+gguf::MemoryRequest MemoryRequestOf(const LoadConfig& config) {
+  gguf::MemoryRequest request;
+  request.context_per_slot = config.context_len;
+  request.slots = std::max(config.parallel_slots, 1);
+  request.gpu_layers = config.gpu_layers;
+  request.kv_type_k = config.kv_type_k;
+  request.kv_type_v = config.kv_type_v;
+  request.flash_attention = config.flash_attention != FlashAttention::kOff;
+  return request;
+}
 
 gpu::Runtime RuntimeOf(BackendKind kind) {
   switch (kind) {

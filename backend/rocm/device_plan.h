@@ -8,6 +8,7 @@
 
 #include "backend/config.h"
 #include "backend/error.h"
+#include "backend/gguf/estimate.h"
 #include "backend/gguf/metadata.h"
 #include "backend/gpu/devices.h"
 #include "backend/gpu/mask.h"
@@ -30,6 +31,9 @@ struct DevicePlan {
 [[nodiscard]] Result<DevicePlan> PlanDevice(BackendKind kind, const LoadConfig& config,
                                             const std::map<std::string, std::string>& environment,
                                             const gpu::Places& places = {});
+
+// What the estimate is asked for a load with this configuration.
+[[nodiscard]] gguf::MemoryRequest MemoryRequestOf(const LoadConfig& config);
 
 // The context per slot: the caller's, or as much of the automatic one as fits. Fails with
 // kInsufficientMemory where the estimate says that the model does not fit the device, with the

@@ -201,8 +201,22 @@ TEST_F(LifecycleTest, AModelComesBackByPolicyAndOnlyAsOftenAsItSays) {
 TEST_F(LifecycleTest, ProgressIsReportedInOrderAndALoadCanBeCancelled) {
   LoadConfig config = SmallConfig();
   std::vector<LoadProgress::State> states;
-  config.on_progress = [&](const LoadProgress& progress) { states.push_back(progress.state); };
-  ASSERT_NE(Load(config), nullptr);
+  std::string ready;
+  config.on_progress = [&](const LoadProgress& progress) {
+    states.push_back(progress.state);
+    ready = progress.detail;
+  };
+  const auto model = Load(config);
+  ASSERT_NE(model, nullptr);
+  // The estimate is held against what the log says was allocated. A mock of no particular hardware
+  // allocates nothing, and says nothing.
+  const auto& memory = dynamic_cast<ServerModel&>(*model).memory_report();
+  ASSERT_EQ(memory.has_value(), !FindServerUnderTest().mock);
+  if (memory) {
+    EXPECT_THAT(ready, HasSubstr("estimated"));
+    EXPECT_GT(memory->host.allocated, 2u << 20);
+    EXPECT_LT(std::abs(memory->host.error().value()), 0.1) << ready;
+  }
   ASSERT_GE(states.size(), 3u);
   EXPECT_TRUE(std::is_sorted(states.begin(), states.end()));
   EXPECT_EQ(states.back(), LoadProgress::State::kReady);

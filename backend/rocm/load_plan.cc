@@ -69,6 +69,9 @@ Result<LoadPlan> PlanLoad(BackendKind kind, const std::string& path, const LoadC
   plan.server.slots = std::max(config.parallel_slots, 1);
   plan.server.context_per_slot = *context;
   if (kind == BackendKind::kCpu) plan.server.load.gpu_layers = 0;
+  gguf::MemoryRequest request = MemoryRequestOf(plan.server.load);
+  request.context_per_slot = *context;
+  if (auto estimate = gguf::EstimateMemory(*metadata, request)) plan.estimate = *estimate;
   plan.server.device_environment = std::move(device->mask.set);
   plan.server.cleared_environment = std::move(device->mask.cleared);
   plan.server.device_argument = std::move(device->mask.device_argument);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/config.h"
+#include "backend/gguf/estimate.h"
 #include "backend/gpu/devices.h"
 #include "backend/llama_server/server.h"
 #include "backend/model.h"
@@ -19,7 +20,8 @@ struct LoadPlan {
   llama_server::ServerConfig server;
   // The device the model is pinned to, as the server's log will name it; empty: not pinned.
   std::string expected_device;
-  std::optional<gpu::Device> device;  // where this library can see it
+  std::optional<gpu::Device> device;             // where this library can see it
+  std::optional<gguf::MemoryEstimate> estimate;  // where the metadata describes a transformer
 };
 
 // Reads the model file, settles context, slots and device, and holds the estimate against the

@@ -45,7 +45,11 @@ Result<std::unique_ptr<ServerModel>> ServerModel::Start(LoadPlan plan) {
   if (auto ok = CheckApplied(model->plan_, model->applied_); !ok) return Fail(ok.error());
   if (restarter) restarter->Arm();
   model->restarter_ = std::move(restarter);
-  Report(model->plan_.server.load, LoadProgress::State::kReady);
+  if (model->plan_.estimate) {
+    model->memory_report_ = CompareMemory(*model->plan_.estimate, core->server()->facts());
+  }
+  Report(model->plan_.server.load, LoadProgress::State::kReady,
+         model->memory_report_ ? model->memory_report_->ToString() : "");
   return model;
 }
 

@@ -7,6 +7,7 @@
 
 #include "backend/model.h"
 #include "backend/rocm/load_plan.h"
+#include "backend/rocm/memory_report.h"
 #include "backend/rocm/model_core.h"
 #include "backend/rocm/restarter.h"
 
@@ -39,6 +40,9 @@ class ServerModel final : public TextModel {
   // closed.
   [[nodiscard]] std::shared_ptr<llama_server::Server> server() const { return core_->server(); }
   [[nodiscard]] const LoadPlan& plan() const { return plan_; }
+  // The estimate beside what was allocated; nullopt where either is unknown. Also the detail of
+  // LoadProgress::State::kReady.
+  [[nodiscard]] const std::optional<MemoryReport>& memory_report() const { return memory_report_; }
 
  private:
   ServerModel(LoadPlan plan, std::shared_ptr<ModelCore> core);
@@ -52,6 +56,7 @@ class ServerModel final : public TextModel {
   const std::shared_ptr<ModelCore> core_;
   AppliedSettings applied_;
   std::string server_build_;
+  std::optional<MemoryReport> memory_report_;
   std::unique_ptr<Restarter> restarter_;  // only with a restart policy
   std::mutex close_mutex_;
 };
