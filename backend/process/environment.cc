@@ -98,7 +98,7 @@ Result<ChildEnvironment> BuildEnvironment(const EnvironmentRequest& request) {
   }
   ChildEnvironment child;
   for (const auto& [name, value] : all) {
-    child.entries.push_back(name + "=" + value);
+    child.entries.emplace_back(name).append("=").append(value);
     if (IsRecorded(name)) child.recorded.emplace(name, value);
   }
   child.dropped.assign(dropped.begin(), dropped.end());
