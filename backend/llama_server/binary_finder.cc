@@ -41,7 +41,9 @@ Result<std::string> OnPath() {
     const std::string path = std::string(folder) + "/" + kProgram;
     const std::string defect = Defect(path);
     if (defect.empty()) return path;
-    if (unusable.empty() && defect != "does not exist") unusable = "; " + path + " " + defect;
+    if (unusable.empty() && defect != "does not exist") {
+      unusable.append("; ").append(path).append(" ").append(defect);
+    }
   }
   return Fail(ErrorCode::kBinaryNotFound, std::string("no ") + kProgram + " on PATH, and " +
                                               kVariable + " is not set" + unusable);
