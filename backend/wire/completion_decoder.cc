@@ -9,6 +9,7 @@
 #include "backend/wire/error_reply.h"
 #include "backend/wire/event_fields.h"
 #include "backend/wire/json.h"
+#include "backend/wire/quick_event.h"
 
 namespace rocm::wire {
 namespace {
@@ -51,32 +52,43 @@ void CompletionDecoder::Decode(const SseEvent& event, CompletionDelta& delta) {
     delta.count = 0;
     return;
   }
-  element root;
-  if (const auto error = ParseJson(event.data, root); error != simdjson::SUCCESS) {
-    return Fail(delta,
-                MakeError(ErrorCode::kProtocol, "an event is not valid JSON (" +
-                                                    std::string(simdjson::error_message(error)) +
-                                                    "): " + OneLine(event.data, 120)));
-  }
-  object object_of_event;
-  if (root.get_object().get(object_of_event) == simdjson::SUCCESS) {
-    DecodeObject(object_of_event, event.data, delta);
-  } else if (root.is_null()) {  // llama-server opens streams of several prompts with it
-    delta.count = 0;
-  } else {
-    Fail(delta, MakeError(ErrorCode::kProtocol,
-                          "an event is not a JSON object: " + OneLine(event.data, 120)));
-  }
+  EventFields fields;
+  const bool quick = api_ == Api::kNative ? ReadQuickNative(event.data, delta, fields)
+                                          : ReadQuickOpenAi(event.data, delta, fields);
+  if (quick || Parse(event.data, delta, fields)) Interpret(event.data, delta, fields);
 }
 
-void CompletionDecoder::DecodeObject(const object& event, std::string_view data,
-                                     CompletionDelta& delta) {
-  EventFields fields;
+bool CompletionDecoder::Parse(std::string_view data, CompletionDelta& delta, EventFields& fields) {
+  delta.Clear();
+  fields = EventFields{};
+  element root;
+  object event;
+  const auto error = ParseJson(data, root);
+  if (error != simdjson::SUCCESS) {
+    Fail(delta, MakeError(ErrorCode::kProtocol, "an event is not valid JSON (" +
+                                                    std::string(simdjson::error_message(error)) +
+                                                    "): " + OneLine(data, 120)));
+    return false;
+  }
+  if (root.is_null()) {  // llama-server opens streams of several prompts with it
+    delta.count = 0;
+    return false;
+  }
+  if (root.get_object().get(event) != simdjson::SUCCESS) {
+    Fail(delta,
+         MakeError(ErrorCode::kProtocol, "an event is not a JSON object: " + OneLine(data, 120)));
+    return false;
+  }
   if (api_ == Api::kNative) {
     ReadNativeEvent(event, delta, fields);
   } else {
     ReadOpenAiEvent(event, delta, fields);
   }
+  return true;
+}
+
+void CompletionDecoder::Interpret(std::string_view data, CompletionDelta& delta,
+                                  const EventFields& fields) {
   if (fields.is_error || (fields.has_message && !fields.has_choice)) {
     delta.Clear();
     return Fail(delta, ErrorFromEvent(data));

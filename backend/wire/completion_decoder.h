@@ -8,10 +8,6 @@
 #include "backend/wire/completion_delta.h"
 #include "backend/wire/sse_decoder.h"
 
-namespace simdjson::dom {
-class object;
-}
-
 namespace rocm::wire {
 
 struct EventFields;
@@ -42,8 +38,9 @@ class CompletionDecoder {
 
  private:
   void Fail(CompletionDelta& delta, Error error);
-  void DecodeObject(const simdjson::dom::object& event, std::string_view data,
-                    CompletionDelta& delta);
+  // False: the event said all that it had to say.
+  bool Parse(std::string_view data, CompletionDelta& delta, EventFields& fields);
+  void Interpret(std::string_view data, CompletionDelta& delta, const EventFields& fields);
   void Account(CompletionDelta& delta, const EventFields& fields);
   void Finish(CompletionDelta& delta, const EventFields& fields);
   [[nodiscard]] std::int64_t Total() const;  // as the server reported it, or -1

@@ -101,8 +101,8 @@ SseDecoder::Step SseDecoder::Advance(Cursor& cursor) {
 
 SseDecoder::Step SseDecoder::OnLine(std::string_view line, bool borrowed) {
   if (line.empty()) {
-    if (has_data_ || !error_.empty()) return Step::kEvent;
-    type_.clear();
+    if (has_data_ || (has_other_ && !error_.empty())) return Step::kEvent;
+    if (has_other_) type_.clear();
     return Step::kNothing;
   }
   const std::size_t colon = Find(line, ':');
@@ -116,12 +116,15 @@ SseDecoder::Step SseDecoder::OnLine(std::string_view line, bool borrowed) {
   if (name == "data") return OnData(value, borrowed);
   if (name == "event") {
     type_.assign(value);
+    has_other_ = true;
   } else if (name == "id") {
     if (Find(value, '\0') == std::string_view::npos) id_.assign(value);
+    has_other_ = true;
   } else if (name == "retry") {
     OnRetry(value);
   } else if (options_.report_error_lines && name == "error") {
     error_.assign(value);
+    has_other_ = true;
   }
   return Step::kNothing;
 }
@@ -159,16 +162,21 @@ void SseDecoder::KeepData() {
 }
 
 SseEvent SseDecoder::Current() const {
-  return {data_borrowed_ ? data_ : std::string_view(data_buffer_), type_, id_, error_};
+  const std::string_view data = data_borrowed_ ? data_ : std::string_view(data_buffer_);
+  if (!has_other_) return {data, {}, {}, {}};
+  return {data, type_, id_, error_};
 }
 
 void SseDecoder::Reset() {
+  if (!data_borrowed_) data_buffer_.clear();
   data_ = {};
-  data_buffer_.clear();
   data_borrowed_ = false;
   has_data_ = false;
-  type_.clear();
-  error_.clear();
+  if (has_other_) {
+    type_.clear();
+    error_.clear();
+    has_other_ = !id_.empty();
+  }
 }
 
 }  // namespace rocm::wire

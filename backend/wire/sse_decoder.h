@@ -81,20 +81,22 @@ class SseDecoder {
   [[nodiscard]] SseEvent Current() const;
   void Reset();
 
+  // Most streams have nothing but `data` lines that arrive whole: what those touch stands first.
   Options options_;
-  std::string line_;         // the incomplete last line of earlier bytes
-  std::string_view data_;    // where it lies within the caller's bytes
+  std::string_view data_;  // where it lies within the caller's bytes
+  std::string line_;       // the incomplete last line of earlier bytes
+  bool at_start_ = true;
+  bool after_cr_ = false;  // a LF that follows belongs to the line before
+  bool has_data_ = false;
+  bool data_borrowed_ = false;
+  bool has_other_ = false;  // type_, id_ or error_ is set
+  bool over_limit_ = false;
   std::string data_buffer_;  // where it does not
   std::string type_;
   std::string id_;
   std::string error_;
   std::optional<std::chrono::milliseconds> retry_;
   std::size_t bom_bytes_ = 0;
-  bool at_start_ = true;
-  bool after_cr_ = false;  // a LF that follows belongs to the line before
-  bool has_data_ = false;
-  bool data_borrowed_ = false;
-  bool over_limit_ = false;
 };
 
 }  // namespace rocm::wire

@@ -28,6 +28,13 @@ inline std::string ReadTestData(const std::string& name) {
   return out.str();
 }
 
+// Every nth split where each costs a sanitizer's price.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline const std::size_t kSplitStep = std::getenv("ROCM_SOAK") != nullptr ? 1 : 11;
+#else
+inline const std::size_t kSplitStep = 1;
+#endif
+
 // What follows the header block.
 inline std::string BodyOf(const std::string& reply) {
   const std::size_t end = reply.find("\r\n\r\n");
