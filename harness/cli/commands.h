@@ -12,7 +12,7 @@ namespace harness {
 
 // What every command is given. Outlives the parsing.
 struct CommandContext {
-  const StopSignals& signals;
+  StopSignals& signals;
   std::vector<std::string> argv;
   ExitCode exit = ExitCode::kPass;  // set by the command that ran
 };
@@ -22,5 +22,10 @@ void AddRunCommand(CLI::App& app, CommandContext& context);
 void AddSynthCommand(CLI::App& app, CommandContext& context);
 void AddReportCommand(CLI::App& app, CommandContext& context);
 void AddCalibrateCommand(CLI::App& app, CommandContext& context);
+void AddChatCommand(CLI::App& app, CommandContext& context);
+// devices, models and estimate.
+void AddInspectCommands(CLI::App& app, CommandContext& context);
+// runs and index.
+void AddRunsCommands(CLI::App& app, CommandContext& context);
 
 }  // namespace harness

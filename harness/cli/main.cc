@@ -10,7 +10,7 @@
 
 int main(int argc, char** argv) {
   // Before any thread: see StopSignals.
-  const harness::StopSignals signals;
+  harness::StopSignals signals;
   harness::CommandContext context{.signals = signals, .argv = {argv, argv + argc}};
   CLI::App app("Measures llama-server, and says how far the figures can be trusted.", "rocm-bench");
   app.set_version_flag("--version", harness::kToolVersion);
@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
   harness::AddSynthCommand(app, context);
   harness::AddReportCommand(app, context);
   harness::AddCalibrateCommand(app, context);
+  harness::AddRunsCommands(app, context);
+  harness::AddInspectCommands(app, context);
+  harness::AddChatCommand(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

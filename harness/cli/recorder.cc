@@ -9,7 +9,8 @@
 
 namespace harness {
 
-Recorder::Recorder(RunWriter& writer) : writer_(writer), worker_([this] { Work(); }) {}
+Recorder::Recorder(RunWriter& writer, RunMetrics* metrics)
+    : writer_(writer), metrics_(metrics), worker_([this] { Work(); }) {}
 
 Recorder::~Recorder() {
   {
@@ -94,7 +95,10 @@ void Recorder::Process(FinishedRequest&& request) {
     for (const AnswerChecker& checker : *checkers_) wrong.push_back(checker.Wrong(request));
   }
   rocm::Result<void> written;
-  if (record_) written = writer_.Request(record);
+  if (record_) {
+    written = writer_.Request(record);
+    if (metrics_ != nullptr) metrics_->Observe(record);
+  }
 
   const std::lock_guard lock(mutex_);
   if (!written && !write_failure_) write_failure_ = written.error();

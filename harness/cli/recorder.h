@@ -13,6 +13,7 @@
 #include "harness/load/answer_check.h"
 #include "harness/load/stage_runner.h"
 #include "harness/measure/request_record.h"
+#include "harness/record/run_metrics.h"
 #include "harness/record/run_writer.h"
 #include "harness/target/target.h"
 
@@ -47,7 +48,8 @@ struct LiveStatistics {
 // of its own. One stage at a time.
 class Recorder {
  public:
-  explicit Recorder(RunWriter& writer);
+  // `metrics` may be null.
+  Recorder(RunWriter& writer, RunMetrics* metrics);
   ~Recorder();
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
@@ -68,6 +70,7 @@ class Recorder {
   void Process(FinishedRequest&& request);
 
   RunWriter& writer_;
+  RunMetrics* const metrics_;
   const Target* target_ = nullptr;
   const std::vector<AnswerChecker>* checkers_ = nullptr;
   bool record_ = true;

@@ -25,12 +25,12 @@ struct ReportArguments {
 };
 
 // Installed beside the program, or in the source tree that it was built from.
-rocm::Result<std::filesystem::path> FindReports() {
+rocm::Result<std::filesystem::path> FindReportScript() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   const auto beside = self.parent_path().parent_path() / "share/rocm-bench/reports";
   for (const auto& folder : {beside, std::filesystem::path(ROCM_SOURCE_DIR) / "reports"}) {
-    if (std::filesystem::exists(folder / "__main__.py", error)) return folder;
+    if (std::filesystem::exists(folder / "report.py", error)) return folder / "report.py";
   }
   return rocm::Fail(
       rocm::ErrorCode::kIo,
@@ -38,9 +38,9 @@ rocm::Result<std::filesystem::path> FindReports() {
 }
 
 ExitCode Execute(const ReportArguments& arguments) {
-  const auto scripts = FindReports();
-  if (!scripts) return Report(scripts.error());
-  std::vector<std::string> words{kPython, scripts->string()};
+  const auto script = FindReportScript();
+  if (!script) return Report(script.error());
+  std::vector<std::string> words{kPython, script->string()};
   words.insert(words.end(), arguments.runs.begin(), arguments.runs.end());
   words.insert(words.end(), {"--out", arguments.out});
   words.insert(words.end(), arguments.more.begin(), arguments.more.end());

@@ -7,12 +7,15 @@
 #include <filesystem>
 #include <memory>
 
+#include "backend/llama_server/server.h"
 #include "harness/cli/calibration_file.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/model_file.h"
 #include "harness/cli/plan_text.h"
 #include "harness/cli/session.h"
 #include "harness/cli/summary_table.h"
+#include "harness/record/prometheus_outputs.h"
+#include "harness/record/run_metrics.h"
 #include "harness/scenario/loader.h"
 #include "harness/scenario/runnable.h"
 
@@ -30,6 +33,9 @@ struct RunArguments {
   std::string calibration;
   double load_timeout_s = 600;
   int rounds = 0;
+  std::string prometheus_listen;
+  std::string prometheus_push;
+  std::string prometheus_textfile;
   bool no_chunks = false;
   bool dry_run = false;
   AssumedSpeed speed;
@@ -64,7 +70,28 @@ rocm::Result<TargetOptions> MakeTarget(const RunArguments& arguments) {
                       "the target llama-server needs --model FILE (rocm-bench synth writes one "
                       "where there is none)");
   }
+  if (target->kind == TargetKind::kLlamaServer) {
+    // Looked for once more when it is started; said here before a run file is made.
+    const auto binary = rocm::llama_server::FindServerBinary(target->server_binary);
+    if (!binary) return tl::unexpected(binary.error());
+  }
   return target;
+}
+
+// After the run, so that nothing waits for a gateway while streams are timed.
+ExitCode Export(const RunArguments& arguments, const RunMetrics& metrics) {
+  ExitCode exit = ExitCode::kPass;
+  if (!arguments.prometheus_push.empty()) {
+    PushTarget target;
+    target.url = arguments.prometheus_push;
+    const auto pushed = PushMetrics(metrics, target);
+    if (!pushed) exit = Report(pushed.error());
+  }
+  if (!arguments.prometheus_textfile.empty()) {
+    const auto written = WriteTextfile(metrics, arguments.prometheus_textfile);
+    if (!written) exit = Report(written.error());
+  }
+  return exit;
 }
 
 ExitCode Run(RunArguments& arguments, const CommandContext& context) {
@@ -92,18 +119,28 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
     options.calibration = std::move((*calibration)->calibration);
   }
 
+  RunMetrics metrics;
+  options.metrics = &metrics;
+  std::unique_ptr<MetricsListener> listener;
+  if (!arguments.prometheus_listen.empty()) {
+    auto started = MetricsListener::Start(arguments.prometheus_listen, metrics);
+    if (!started) return Report(started.error());
+    listener = *std::move(started);
+  }
   Progress progress(options.silent);
   Session session(options, context.signals, progress);
   const auto report = session.Run(*scenarios);
   progress.Clear();
   if (!report) return Report(report.error());
+  const ExitCode exported = Export(arguments, metrics);
   if (report->failure) Report(*report->failure);
   if (options.json) {
     fmt::print("{}\n", FormatJson(*report));
   } else {
     fmt::print("{}", FormatTable(*report));
   }
-  return static_cast<ExitCode>(report->end.exit_code);
+  const auto exit = static_cast<ExitCode>(report->end.exit_code);
+  return exit == ExitCode::kPass ? exported : exit;
 }
 
 }  // namespace
@@ -133,6 +170,11 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   run->add_option("--load-threads", a.options.load_threads, "Threads that drive streams")
       ->check(CLI::Range(1, 64));
   run->add_option("--calibration", a.calibration, "Written by calibrate; default: the stored one");
+  run->add_option("--prometheus-listen", a.prometheus_listen,
+                  "Serve /metrics while it runs: ADDRESS:PORT or PORT");
+  run->add_option("--prometheus-push", a.prometheus_push, "URL of a Pushgateway");
+  run->add_option("--prometheus-textfile", a.prometheus_textfile,
+                  "Folder of node_exporter's textfile collector");
   run->add_flag("--no-chunks", a.no_chunks, "Leave chunk times out of the run file");
   run->add_flag("--json", a.options.json, "Print the result as JSON");
   run->add_flag("--quiet", a.options.silent, "No progress");

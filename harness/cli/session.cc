@@ -7,15 +7,19 @@
 #include <variant>
 
 #include "backend/base/clock.h"
+#include "backend/gpu/sensors.h"
+#include "harness/base/wall_clock.h"
 #include "harness/cli/model_file.h"
+#include "harness/cli/session_events.h"
 #include "harness/cli/version.h"
 #include "harness/load/request_factory.h"
+#include "harness/measure/clock_reconciliation.h"
 #include "harness/scenario/loader.h"
+#include "harness/target/server_counters.h"
 
 namespace harness {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
 // After the first Ctrl-C, streams may still finish for so long.
@@ -31,47 +35,6 @@ int MaxStreams(const Scenario& scenario) {
                                             : std::get<OpenLoop>(stage.load).max_in_flight);
   }
   return most;
-}
-
-double Milliseconds(std::chrono::nanoseconds t) { return static_cast<double>(t.count()) * 1e-6; }
-
-Json Describe(const rocm::AppliedSettings& applied) {
-  Json json = Json::object();
-  if (applied.slots >= 0) json["slots"] = applied.slots;
-  if (applied.context_per_slot >= 0) json["context_per_slot"] = applied.context_per_slot;
-  if (applied.gpu_layers >= 0) json["gpu_layers"] = applied.gpu_layers;
-  if (!applied.flash_attention.empty()) json["flash_attention"] = applied.flash_attention;
-  if (!applied.kv_type_k.empty()) json["kv_type_k"] = applied.kv_type_k;
-  if (!applied.kv_type_v.empty()) json["kv_type_v"] = applied.kv_type_v;
-  if (!applied.devices.empty()) json["devices"] = applied.devices;
-  return json;
-}
-
-Json RequestedSettings(const Scenario& scenario) {
-  return Json::parse(ToJson(scenario)).at("server");
-}
-
-Json DescribeServer(const TargetFacts& facts, const Scenario& scenario) {
-  Json json{{"target", ToString(facts.kind)}, {"backend", facts.backend}};
-  if (!facts.binary.empty()) json["binary"] = facts.binary;
-  if (!facts.build.empty()) json["build"] = facts.build;
-  if (!facts.argv.empty()) json["argv"] = facts.argv;
-  if (!facts.environment.empty()) json["environment"] = facts.environment;
-  if (facts.pid >= 0) json["pid"] = facts.pid;
-  if (facts.load_duration) json["load_ms"] = Milliseconds(*facts.load_duration);
-  json["requested"] =
-      facts.kind == TargetKind::kAttached ? Json("not applicable") : RequestedSettings(scenario);
-  json["applied"] = Describe(facts.applied);
-  json["chain_model"] = facts.chain;
-  if (!facts.not_available.empty()) json["not_available"] = facts.not_available;
-  return json;
-}
-
-Json DescribeError(const rocm::Error& error) {
-  Json json{{"code", rocm::ToString(error.code)}, {"message", error.message}};
-  if (error.exit) json["exit"] = rocm::ToString(*error.exit);
-  if (!error.log_tail.empty()) json["log_tail"] = error.log_tail;
-  return json;
 }
 
 rocm::Error ServerEnded() {
@@ -121,6 +84,7 @@ rocm::Result<RunReport> Session::Run(const std::vector<Scenario>& scenarios) {
   CloseServer("the run is over");
   report_.end = End();
   const auto written = writer_->End(report_.end);
+  if (options_.metrics != nullptr) options_.metrics->Observe(report_.end, WallNow());
   if (!written && !recorder_->write_failure()) {
     progress_.Say(fmt::format("rocm-bench: {}", written.error().message));
   }
@@ -150,6 +114,16 @@ rocm::Result<void> Session::Begin(const std::vector<Scenario>& scenarios) {
     if (!facts) return tl::unexpected(facts.error());
     input.model = *std::move(facts);
   }
+  if (options_.target.kind == TargetKind::kLlamaServer) {
+    inventory_ = rocm::gpu::Probe();
+    for (const rocm::gpu::Device& device : inventory_.devices) {
+      GpuFacts gpu;
+      gpu.model = device.name;
+      gpu.uuid = device.uuid;
+      gpu.power_cap_w = rocm::gpu::ReadSensors(device).power_cap_watts;
+      input.gpus.push_back(std::move(gpu));
+    }
+  }
   header.fingerprint = CollectFingerprint(input);
   header.server.binary = options_.target.server_binary;
   header.calibration = options_.calibration_json;
@@ -162,7 +136,7 @@ rocm::Result<void> Session::Begin(const std::vector<Scenario>& scenarios) {
   writer_ = *std::move(writer);
   const auto written = writer_->Header(header);
   if (!written) return tl::unexpected(written.error());
-  recorder_ = std::make_unique<Recorder>(*writer_);
+  recorder_ = std::make_unique<Recorder>(*writer_, options_.metrics);
   report_.run_id = writer_->run_id();
   report_.file = writer_->path();
   return {};
@@ -217,6 +191,10 @@ bool Session::OpenServer(const Scenario& scenario, const std::string& variant, i
   }
   target_ = *std::move(target);
   Note("server_started", DescribeServer(target_->facts(), scenario));
+  if (const auto load = target_->facts().load_duration) {
+    Note("server_ready", {{"load_ms", Milliseconds(*load)}});
+  }
+  StartSampling();
   for (const std::string& line : target_->facts().not_available) {
     progress_.Say(fmt::format("not available: {}", line));
   }
@@ -225,6 +203,7 @@ bool Session::OpenServer(const Scenario& scenario, const std::string& variant, i
 
 void Session::CloseServer(const std::string& why) {
   if (target_ == nullptr) return;
+  sampler_.reset();
   const bool attached = target_->facts().kind == TargetKind::kAttached;
   const bool was_alive = target_->alive();
   const milliseconds grace = signals_.hard().stop_requested()   ? milliseconds(0)
@@ -241,11 +220,37 @@ void Session::CloseServer(const std::string& why) {
   target_.reset();
 }
 
+void Session::StartSampling() {
+  Sampler::Config config;
+  config.server_pid = target_->facts().pid;
+  config.devices = inventory_.devices;
+  // A copy of where we are: samples of a server belong to its scenario, not to a stage.
+  const auto write = [this, event = where_](const std::string& name, std::int64_t at_ns,
+                                            Json detail) {
+    RunEvent sample = event;
+    sample.event = name;
+    sample.at_ns = at_ns;
+    sample.detail = std::move(detail);
+    (void)writer_->Event(sample);
+    if (options_.metrics != nullptr) options_.metrics->Observe(sample);
+  };
+  config.on_sample = [write](const TelemetrySample& sample) {
+    write("sample", sample.at_ns, DescribeHost(sample));
+    for (const DeviceSample& device : sample.devices) {
+      write("sample", sample.at_ns, DescribeDevice(device));
+      if (device.sensors.throttled.value_or(false)) {
+        write("throttled", sample.at_ns, {{"device", device.device}});
+      }
+    }
+  };
+  sampler_ = std::make_unique<Sampler>(std::move(config));
+}
+
 bool Session::RunRound(const Variant& variant, int round, std::vector<Kept>& kept) {
   where_.scenario = variant.scenario.name;
   where_.variant = variant.name;
   where_.round = round;
-  auto factory = RequestFactory::Create(variant.scenario, *target_, signals_.soft());
+  auto factory = RequestFactory::Create(variant.scenario, *target_, signals_.soft(), &words_);
   if (!factory) {
     if (!signals_.soft().stop_requested()) report_.failure = factory.error();
     return false;
@@ -293,7 +298,11 @@ bool Session::RunOneStage(const Variant& variant, const Stage& stage, int round,
     progress_.Stage(label, stage, progress, *recorder_);
     return Order(progress);
   };
+  const bool counted = stage.record && target_->facts().llama_server;
+  const auto before = counted ? ReadServerCounters(target_->endpoint()) : std::nullopt;
+  (void)sampler_->TakeEnergy();
   const StageOutcome outcome = RunStage(input);
+  const auto energy = sampler_->TakeEnergy();
   StageRecords records = recorder_->EndStage();
   const bool server_died = !target_->alive();
   Json detail{{"started", outcome.started},
@@ -310,6 +319,15 @@ bool Session::RunOneStage(const Variant& variant, const Stage& stage, int round,
                               records.first_failure));
   }
   if (stage.record && !records.records.empty()) {
+    const auto after =
+        counted && !server_died ? ReadServerCounters(target_->endpoint()) : std::nullopt;
+    detail["clocks"] = DescribeClocks(ReconcileStage(records.records, before, after));
+    if (energy) {
+      std::int64_t tokens = 0;
+      for (const RequestRecord& record : records.records) tokens += record.tokens;
+      detail["energy_j"] = *energy;
+      if (tokens > 0) detail["energy_j_per_token"] = *energy / static_cast<double>(tokens);
+    }
     JudgedStage judged = SummariseStage(scenario, stage, records, outcome);
     if (judged.saturation) {
       detail["saturated"] = judged.saturation->saturated;
@@ -367,6 +385,7 @@ void Session::Conclude(const Variant& variant, std::vector<Kept>& kept) {
         }
       }
       (void)writer_->Summary(summary, context);
+      if (options_.metrics != nullptr) options_.metrics->Observe(summary);
     };
     for (const StageSummary& summary : entry.summaries) write(summary);
     stage.summary = entry.summaries.front();
@@ -381,7 +400,10 @@ void Session::Conclude(const Variant& variant, std::vector<Kept>& kept) {
                                           entry.answers, target_->facts(), calibration),
                         std::back_inserter(stage.verdicts));
     }
-    for (const Verdict& verdict : stage.verdicts) (void)writer_->Write(verdict);
+    for (const Verdict& verdict : stage.verdicts) {
+      (void)writer_->Write(verdict);
+      if (options_.metrics != nullptr) options_.metrics->Observe(verdict);
+    }
     report_.stages.push_back(std::move(stage));
   }
 }
@@ -391,6 +413,7 @@ void Session::Note(const std::string& event, Json detail) {
   note.event = event;
   note.detail = std::move(detail);
   (void)writer_->Event(note);
+  if (options_.metrics != nullptr) options_.metrics->Observe(note);
 }
 
 RunEnd Session::End() const {

@@ -8,16 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "backend/gpu/devices.h"
 #include "harness/cli/exit_code.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/recorder.h"
 #include "harness/cli/stage_judge.h"
 #include "harness/cli/stop_signals.h"
 #include "harness/measure/calibration.h"
+#include "harness/record/run_metrics.h"
 #include "harness/record/run_writer.h"
 #include "harness/scenario/scenario.h"
 #include "harness/scenario/sweep.h"
 #include "harness/target/target.h"
+#include "harness/telemetry/sampler.h"
 
 namespace harness {
 
@@ -34,6 +37,7 @@ struct RunOptions {
   std::optional<int> rounds;  // instead of the scenarios' own
   std::optional<Calibration> calibration;
   nlohmann::ordered_json calibration_json;  // the same, for the header
+  RunMetrics* metrics = nullptr;            // fed with all that the run file gets
 };
 
 // A recorded stage of one variant, over all of its rounds.
@@ -78,6 +82,7 @@ class Session {
                                  const RequestFactory& factory, std::vector<Kept>& kept);
   [[nodiscard]] bool OpenServer(const Scenario& scenario, const std::string& variant, int round);
   void CloseServer(const std::string& why);
+  void StartSampling();
   void Conclude(const Variant& variant, std::vector<Kept>& kept);
   [[nodiscard]] StageOrder Order(const StageProgress& progress);
   void Note(const std::string& event, nlohmann::ordered_json detail);
@@ -89,6 +94,9 @@ class Session {
   std::unique_ptr<RunWriter> writer_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Target> target_;
+  std::optional<WordCosts> words_;  // of the run's one model
+  rocm::gpu::Inventory inventory_;
+  std::unique_ptr<Sampler> sampler_;
   RunEvent where_;  // scenario, variant, round and stage that are running
   std::optional<rocm::TimePoint> draining_since_;
   bool saturated_ = false;

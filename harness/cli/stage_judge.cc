@@ -82,6 +82,13 @@ Verdict CountGate(const StageSummary& summary, std::string metric, std::int64_t 
   return verdict;
 }
 
+// When the request after the last one would have been due: so many requests over so many intervals
+// are the rate that was asked for.
+std::int64_t EndOfArrivals(const StageOutcome& outcome) {
+  const std::int64_t span = outcome.last_start_ns - outcome.begin_ns;
+  return outcome.last_start_ns + (outcome.started > 1 ? span / (outcome.started - 1) : 0);
+}
+
 StagePlan MakePlan(const Scenario& scenario, const Stage& stage, const StageOutcome& outcome) {
   StagePlan plan;
   if (const auto* closed = std::get_if<ClosedLoop>(&stage.load)) {
@@ -90,7 +97,7 @@ StagePlan MakePlan(const Scenario& scenario, const Stage& stage, const StageOutc
     plan.window_start_ns = outcome.begin_ns;
     plan.window_end_ns = stage.duration
                              ? outcome.begin_ns + rocm::Nanoseconds(*stage.duration).count()
-                             : outcome.last_start_ns;
+                             : EndOfArrivals(outcome);
   }
   if (scenario.workload.exact_output) {
     const auto* fixed = std::get_if<FixedLength>(&scenario.workload.output_tokens);

@@ -163,9 +163,12 @@ std::string FormatTable(const RunReport& report) {
   }
   if (unsupported) out += "* too few samples for this percentile\n";
   for (const StageReport& stage : report.stages) out += LlamaBenchRow(stage);
-  out += Verdicts(report);
+  if (!report.stages.empty()) out += Verdicts(report);
   out += fmt::format("{}: {}\n", ToString(report.end.status), report.file.string());
-  for (const std::string& reason : report.end.reasons) out += fmt::format("  {}\n", reason);
+  // What made the run fail as a whole has its own line already.
+  for (const std::string& reason : report.end.reasons) {
+    if (!report.failure || reason != report.failure->message) out += fmt::format("  {}\n", reason);
+  }
   return out;
 }
 

@@ -65,7 +65,8 @@ std::uint32_t SamplingSeed(std::uint64_t workload_seed, std::string_view stage, 
 }
 
 rocm::Result<RequestFactory> RequestFactory::Create(const Scenario& scenario, const Target& target,
-                                                    std::stop_token stop) {
+                                                    std::stop_token stop,
+                                                    std::optional<WordCosts>* known) {
   const TargetFacts& facts = target.facts();
   RequestFactory factory;
   factory.workload_ = scenario.workload;
@@ -85,9 +86,14 @@ rocm::Result<RequestFactory> RequestFactory::Create(const Scenario& scenario, co
     factory.words_ = WordCosts::Guess();
     return factory;
   }
-  auto words = WordCosts::Measure(target.endpoint(), stop);
-  if (!words) return tl::unexpected(words.error());
-  factory.words_ = *std::move(words);
+  if (known != nullptr && *known) {
+    factory.words_ = *known;
+  } else {
+    auto words = WordCosts::Measure(target.endpoint(), stop);
+    if (!words) return tl::unexpected(words.error());
+    factory.words_ = *std::move(words);
+    if (known != nullptr) *known = factory.words_;
+  }
   if (scenario.workload.api == WorkloadApi::kChat) {
     const auto overhead = factory.words_->MeasureChatOverhead(target.endpoint(), stop);
     if (!overhead) return tl::unexpected(overhead.error());

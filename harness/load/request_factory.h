@@ -50,10 +50,11 @@ struct PreparedRequest {
 class RequestFactory {
  public:
   // Talks to the target where prompts of an exact length are wanted. Fails with kInvalidArgument
-  // where the workload cannot be made for this target.
-  [[nodiscard]] static rocm::Result<RequestFactory> Create(const Scenario& scenario,
-                                                           const Target& target,
-                                                           std::stop_token stop);
+  // where the workload cannot be made for this target. `known`, if given, is what was learnt about
+  // the same model before, and is filled in when empty: asking takes hundreds of calls.
+  [[nodiscard]] static rocm::Result<RequestFactory> Create(
+      const Scenario& scenario, const Target& target, std::stop_token stop,
+      std::optional<WordCosts>* known = nullptr);
 
   [[nodiscard]] PreparedRequest Make(const RequestKey& key) const;
   // The next turn of a conversation: `history` is what was said so far, answers included.
