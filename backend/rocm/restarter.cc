@@ -67,6 +67,8 @@ void Restarter::Run(std::stop_token stop) {
     notice_->death.reset();
     Error reason;
     reason.code = ErrorCode::kServerExited;
+    // What the log says of the death decides: out of memory now is out of memory again.
+    if (const auto server = core_->server()) reason = server->Explain(std::move(reason));
     for (;;) {
       const auto backoff = decider.Next(reason, Now());
       if (!backoff) {
