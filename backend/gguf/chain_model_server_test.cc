@@ -28,7 +28,7 @@ class ChainModelServer : public ::testing::Test {
     ASSERT_TRUE(WriteChainModel(model));
     server_ = new RealServer(*executable, {"-m", model, "-c", "4096", "-np", "2", "-t", "1",
                                            "--threads-http", "8", "--no-warmup"});
-    ASSERT_TRUE(server_->Ready(std::chrono::seconds(60))) << server_->Log();
+    ASSERT_TRUE(server_->Ready(std::chrono::seconds(240))) << server_->Log();
   }
 
   static void TearDownTestSuite() {

@@ -94,7 +94,7 @@ class EstimateServer : public ::testing::TestWithParam<Case> {
         "off",         "--no-repack"};
     arguments.insert(arguments.end(), one.arguments.begin(), one.arguments.end());
     RealServer server(executable, arguments);
-    EXPECT_TRUE(server.Ready(std::chrono::seconds(90))) << server.Log();
+    EXPECT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
     return server.Log();
   }
 

@@ -41,7 +41,7 @@ TEST(FileTypeServer, NamesAgree) {
     ASSERT_EQ(ReadMetadata(model)->quantisation, FileTypeName(type));
     RealServer server(*executable,
                       {"-m", model, "-c", "256", "-np", "1", "-t", "1", "--no-warmup"});
-    ASSERT_TRUE(server.Ready(std::chrono::seconds(30))) << server.Log();
+    ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
     const auto answer = httplib::Client("127.0.0.1", server.port()).Get("/props");
     ASSERT_TRUE(answer);
     EXPECT_EQ(nlohmann::json::parse(answer->body).value("model_ftype", ""), FileTypeName(type))

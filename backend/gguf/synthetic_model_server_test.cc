@@ -63,7 +63,7 @@ TEST_P(SyntheticModelServer, LoadsTokenisesAndDecodes) {
   const std::string model = folder / "model.gguf";
   ASSERT_TRUE(WriteSyntheticModel(model, Narrow(GetParam()), WeightType::kQ4_0));
   RealServer server(*executable, {"-m", model, "-c", "512", "-np", "1", "-t", "1", "--no-warmup"});
-  ASSERT_TRUE(server.Ready(std::chrono::seconds(60))) << server.Log();
+  ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
 
   const std::vector<std::int32_t> tokens = Generate(server, "some abcd text", 16);
   ASSERT_EQ(tokens.size(), 16U);
@@ -112,7 +112,7 @@ TEST(SyntheticModelServerTest, EveryWeightTypeDecodes) {
     shape.vocabulary = 3072;
     ASSERT_TRUE(WriteSyntheticModel(model, shape, type));
     RealServer server(*executable, {"-m", model, "-c", "512", "-np", "1", "-t", "1"});
-    ASSERT_TRUE(server.Ready(std::chrono::seconds(60))) << server.Log();
+    ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
     EXPECT_EQ(Generate(server, "abcd", 8).size(), 8U);
   }
 }
@@ -124,7 +124,7 @@ TEST(SyntheticModelServerTest, Gemma3OfOneBillionLoadsAndDecodes) {
   const std::string model = folder / "gemma3-1b.gguf";
   ASSERT_TRUE(WriteSyntheticModel(model, *FindModelShape("gemma3-1b"), WeightType::kQ4_0));
   RealServer server(*executable, {"-m", model, "-c", "512", "-np", "1", "-t", "2", "--no-warmup"});
-  ASSERT_TRUE(server.Ready(std::chrono::seconds(90))) << server.Log();
+  ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
   const std::vector<std::int32_t> tokens = Generate(server, "Explain relativity.", 16);
   ASSERT_EQ(tokens.size(), 16U);
   EXPECT_GT(std::set<std::int32_t>(tokens.begin(), tokens.end()).size(), 2U) << "no short cycle";

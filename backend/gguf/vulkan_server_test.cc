@@ -58,7 +58,7 @@ class VulkanServer : public VulkanDevice, public ::testing::WithParamInterface<s
 TEST_P(VulkanServer, OffloadsAllLayersAndAnswersExactly) {
   RealServer server(*executable_, Arguments({"-ngl", "99", "-fa", GetParam()}),
                     {"GGML_VK_VISIBLE_DEVICES=0"});
-  ASSERT_TRUE(server.Ready(std::chrono::seconds(90))) << server.Log();
+  ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
   for (const double temperature : {0.0, 1.0}) {
     EXPECT_EQ(Generate(server, "hello", temperature),
               chain::Continuation(chain::ByteToken('o'), 32));
@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(FlashAttention, VulkanServer, ::testing::Values("on", "
 
 TEST_F(VulkanDevice, WithoutLayersOnItTheDeviceStaysEmpty) {
   RealServer server(*executable_, Arguments({"-ngl", "0", "--device", "none"}));
-  ASSERT_TRUE(server.Ready(std::chrono::seconds(90))) << server.Log();
+  ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
   EXPECT_EQ(Generate(server, "hello", 1.0), chain::Continuation(chain::ByteToken('o'), 32));
   EXPECT_THAT(server.Log(), Not(HasSubstr("using device Vulkan0")));
   EXPECT_THAT(server.Log(), Not(HasSubstr("Vulkan0 model buffer")));
@@ -82,13 +82,13 @@ TEST_F(VulkanDevice, WithoutLayersOnItTheDeviceStaysEmpty) {
 
 TEST_F(VulkanDevice, ADeviceThatIsNotThereEndsTheServer) {
   RealServer server(*executable_, Arguments({"-ngl", "99", "--device", "Vulkan7"}));
-  EXPECT_FALSE(server.Ready(std::chrono::seconds(60)));
+  EXPECT_FALSE(server.Ready(std::chrono::seconds(240)));
   EXPECT_THAT(server.Log(), HasSubstr("Vulkan7"));
 }
 
 TEST_F(VulkanDevice, PartOfTheLayersAsEstimated) {
   RealServer server(*executable_, Arguments({"-ngl", "2", "-fa", "on", "-fit", "off"}));
-  ASSERT_TRUE(server.Ready(std::chrono::seconds(90))) << server.Log();
+  ASSERT_TRUE(server.Ready(std::chrono::seconds(240))) << server.Log();
   const auto estimate = EstimateMemory(ReadMetadata(folder_ / "chain.gguf").value(),
                                        {.context_per_slot = 2048, .gpu_layers = 2});
   ASSERT_TRUE(estimate);
