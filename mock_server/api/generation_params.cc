@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -369,6 +370,11 @@ ApiResult<GenerationParams> ParseGenerationParams(const Json& body, Api api, con
   if (GrammarLooksWrong(params.settings["grammar"].get<std::string>())) {
     return BadRequest("Failed to initialize samplers: failed to parse grammar");
   }
+  // These are moved into their range instead of being refused.
+  params.settings["top_k"] =
+      std::max<std::int64_t>(0, params.settings["top_k"].get<std::int64_t>());
+  params.settings["mirostat"] =
+      std::clamp<std::int64_t>(params.settings["mirostat"].get<std::int64_t>(), 0, 2);
   params.temperature = params.settings["temperature"].get<double>();
   params.min_p = params.settings["min_p"].get<double>();
   params.settings["stop"] = params.stop_strings;

@@ -96,15 +96,17 @@ void Scheduler::StartWaiting(Ns now) {
 bool Scheduler::StartGroup(const Group& group, Ns now) {
   const int wanted = group.front()->params().id_slot;
   Slot* slot = nullptr;
-  if (wanted >= 0 && wanted < config_.slots) {
-    slot = &slots_.all()[static_cast<std::size_t>(wanted)];
+  if (wanted >= 0) {
+    // A number that is too big wraps around, as there.
+    slot = &slots_.all()[static_cast<std::size_t>(wanted % config_.slots)];
     if (slot->busy) return false;
+    slots_.Prepare(*slot, group.front()->prompt());
   } else {
     slot = slots_.Choose(group.front()->prompt());
   }
   StartTask(group.front(), *slot, now, nullptr);
   for (std::size_t i = 1; i < group.size(); ++i) {
-    StartTask(group[i], *slots_.ChooseAny(slot), now, group.front().get());
+    StartTask(group[i], *slots_.LeastRecent(slot), now, group.front().get());
   }
   return true;
 }
@@ -123,6 +125,7 @@ void Scheduler::StartTask(const std::shared_ptr<Task>& task, Slot& slot, Ns now,
     return;
   }
   int cached = 0;
+  task->child_ = parent != nullptr;
   if (parent != nullptr) {
     cached = parent->cached_;
     slot.tokens = parent->slot_ != nullptr ? parent->slot_->tokens : Tokens();
@@ -136,6 +139,7 @@ void Scheduler::StartTask(const std::shared_ptr<Task>& task, Slot& slot, Ns now,
   slot.tokens.assign(task->prompt_.begin(), task->prompt_.begin() + cached);
   busy_tokens_ += cached;
   counters_.cached_tokens += cached;
+  slots_.StoreIdle();
   task->listener_.OnSlot(*task);
   if (task->state_ != Task::State::kPrefill) return;
   if (task->params().return_progress) task->listener_.OnProgress(*task, cached, now);
@@ -285,6 +289,8 @@ void Scheduler::Finish(const std::shared_ptr<Task>& task, Ns scheduled) {
 void Scheduler::Release(Task& task, Ns now) {
   task.tokens_at_end_ = static_cast<int>(task.slot_->tokens.size());
   busy_tokens_ -= task.tokens_at_end_;
+  // What was copied from another slot for a further choice is not kept.
+  if (task.child_) task.slot_->tokens.clear();
   task.state_ = Task::State::kDone;
   if (task.timer_ != nullptr) task.timer_->Cancel();
   slots_.Release(*task.slot_, now);

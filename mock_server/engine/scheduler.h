@@ -88,7 +88,8 @@ class Task {
   Random random_;
   State state_ = State::kWaiting;
   bool cancelled_ = false;
-  bool alone_ = true;  // the only one of its request
+  bool alone_ = true;   // the only one of its request
+  bool child_ = false;  // started from another task's cache
   Slot* slot_ = nullptr;
   int cached_ = 0;
   int prefilled_ = 0;

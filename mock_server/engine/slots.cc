@@ -12,6 +12,9 @@ constexpr double kLeastKept = 0.25;
 // A slot that would lose more than this share of its cache stores it first.
 constexpr double kWorthStoring = 0.5;
 
+// With more slots than these the search would cost more than the request.
+constexpr std::size_t kMostIdleStored = 64;
+
 double Share(std::size_t part, std::size_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -44,27 +47,34 @@ Slot* Slots::Choose(const Tokens& prompt) {
       best = &slot;
     }
   }
-  bool store = false;
   if (best != nullptr) {
-    store = Share(CommonPrefix(best->tokens, prompt), best->tokens.size()) < kWorthStoring;
+    Prepare(*best, prompt);
   } else {
-    for (Slot& slot : slots_) {
-      if (!slot.busy && (best == nullptr || slot.last_used < best->last_used)) best = &slot;
-    }
-    store = true;
-  }
-  if (store && max_stored_ > 0) {
-    Store(best->tokens);
-    Restore(*best, prompt);
+    best = LeastRecent(nullptr);
+    Exchange(*best, prompt);
   }
   return best;
 }
 
-Slot* Slots::ChooseAny(const Slot* other) {
+void Slots::Prepare(Slot& slot, const Tokens& prompt) {
+  if (slot.tokens.empty()) return;
+  const double kept = Share(CommonPrefix(slot.tokens, prompt), slot.tokens.size());
+  if (kept < kWorthStoring) Exchange(slot, prompt);
+}
+
+void Slots::Exchange(Slot& slot, const Tokens& prompt) {
+  if (max_stored_ == 0) return;
+  Store(slot.tokens);
+  Restore(slot, prompt);
+}
+
+Slot* Slots::LeastRecent(const Slot* other) {
+  Slot* least = nullptr;
   for (Slot& slot : slots_) {
-    if (!slot.busy && &slot != other) return &slot;
+    if (slot.busy || &slot == other) continue;
+    if (least == nullptr || slot.last_used < least->last_used) least = &slot;
   }
-  return nullptr;
+  return least;
 }
 
 void Slots::Occupy(Slot& slot) {
@@ -76,6 +86,13 @@ void Slots::Release(Slot& slot, std::int64_t now) {
   slot.busy = false;
   slot.last_used = now;
   --busy_;
+}
+
+void Slots::StoreIdle() {
+  if (max_stored_ == 0 || slots_.size() > kMostIdleStored) return;
+  for (const Slot& slot : slots_) {
+    if (!slot.busy) Store(slot.tokens);
+  }
 }
 
 std::size_t Slots::free() const { return slots_.size() - busy_; }

@@ -30,8 +30,13 @@ class Slots {
   // A free slot for the prompt, its cache exchanged for a stored one where that fits better; null
   // when all are busy.
   [[nodiscard]] Slot* Choose(const Tokens& prompt);
-  // Any free slot but `other`; null when there is none.
-  [[nodiscard]] Slot* ChooseAny(const Slot* other);
+  // Makes a free slot ready for a prompt that asked for it by number, its cache exchanged likewise.
+  void Prepare(Slot& slot, const Tokens& prompt);
+  // The free slot but `other` that was used the longest time ago; null when there is none.
+  [[nodiscard]] Slot* LeastRecent(const Slot* other);
+
+  // Keeps the caches of idle slots aside, as is done whenever a task starts.
+  void StoreIdle();
 
   void Occupy(Slot& slot);
   void Release(Slot& slot, std::int64_t now);
@@ -43,6 +48,7 @@ class Slots {
   [[nodiscard]] const std::vector<Slot>& all() const { return slots_; }
 
  private:
+  void Exchange(Slot& slot, const Tokens& prompt);
   void Store(const Tokens& tokens);
   void Restore(Slot& slot, const Tokens& prompt);
 

@@ -55,8 +55,6 @@ ApiResult<Json> ParseBody(const std::string& body) {
   }
 }
 
-std::string BaseName(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
-
 EngineConfig MakeEngine(const Options& options, std::int64_t trained_context) {
   EngineConfig engine;
   engine.model = options.timing;
@@ -109,7 +107,8 @@ HttpReply JsonReply(const Json& json) {
 
 Service::Service(Options options, TimerQueue& timers, Log& log, TruthLog& truth, FaultBook& faults)
     : options_(std::move(options)), timers_(timers), log_(log), truth_(truth), fault_book_(faults) {
-  alias_ = options_.alias.empty() ? BaseName(options_.model) : options_.alias;
+  alias_ = options_.alias.empty() ? options_.model : options_.alias;
+  if (alias_.empty()) alias_ = "chain";
   engine_ = MakeEngine(options_, model_.context);
 }
 
