@@ -126,11 +126,19 @@ int Surroundings(const Arguments&) {
 
 // Leaves a process behind that holds our pipes; "away": in a session of its own.
 int LeaveGrandchild(const Arguments& a) {
+  int settled[2];
+  if (::pipe(settled) != 0) return 1;
   const pid_t pid = ::fork();
   if (pid == 0) {
     if (a.at(0) == "away") ::setsid();
+    ::close(settled[0]);
+    ::close(settled[1]);
     for (;;) ::pause();
   }
+  // Not before it has left our group, or it would be killed with it.
+  ::close(settled[1]);
+  char byte = 0;
+  (void)!::read(settled[0], &byte, 1);
   Say("grandchild " + std::to_string(pid));
   if (a.size() > 1) return Hang();
   return 0;
