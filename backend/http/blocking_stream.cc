@@ -21,7 +21,7 @@ class BlockingStream::Runner {
       : endpoint_(std::move(endpoint)),
         request_(std::move(request)),
         canceller_(std::make_shared<StreamCanceller>()),
-        io_(1) {}
+        io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE) {}
 
   ~Runner() {
     canceller_->Cancel(ErrorCode::kCancelled);
@@ -83,6 +83,7 @@ class BlockingStream::Runner {
   Endpoint endpoint_;
   StreamRequest request_;
   std::shared_ptr<StreamCanceller> canceller_;
+  // Without locks: one thread at a time uses it, and cancelling does not go through it.
   asio::io_context io_;
   std::vector<StreamEvent> events_;  // reused from read to read
   std::size_t filled_ = 0;

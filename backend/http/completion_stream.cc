@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/http/completion_stream.h"
 
-#include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <utility>
 
@@ -50,10 +49,10 @@ class CompletionReader : public ResponseReader {
         sse_({.max_event_bytes = request.max_event_bytes, .report_error_lines = true}),
         decoder_(request.api) {}
 
-  bool OnBytes(std::string_view bytes, TimePoint at) override {
+  bool OnBytes(std::string_view bytes, TimePoint at, std::size_t& used) override {
     read_at_ = at;
     first_of_read_ = true;
-    const auto status = parser_.Feed(bytes);
+    const auto status = parser_.Feed(bytes, used);
     if (parser_.head_done() && !judged_) JudgeHead();
     switch (status) {
       case ResponseParser::Status::kMore: return true;
@@ -117,12 +116,15 @@ class CompletionReader : public ResponseReader {
   }
 
   bool OnEvent(const wire::SseEvent& event) {
-    decoder_.Decode(event, delta_);
-    if (delta_.error) {
-      Set(*delta_.error);
+    // One for all streams of the thread: thousands of them would push each other out of the cache.
+    thread_local wire::CompletionDelta delta;
+    decoder_.Decode(event, delta);
+    if (delta.error) {
+      Set(*delta.error);
       return false;
     }
-    const bool wanted = sink_(delta_, read_at_, !first_of_read_);
+    const bool end = delta.end;
+    const bool wanted = sink_(delta, read_at_, !first_of_read_);
     first_of_read_ = false;
     if (!wanted) {
       Set(MakeError(ErrorCode::kCancelled, "the receiver of the stream ended it"));
@@ -132,7 +134,7 @@ class CompletionReader : public ResponseReader {
       Set(MakeError(*canceller_->reason(), "the call was cancelled"));
       return false;
     }
-    return !delta_.end;
+    return !end;
   }
 
   // The response is over, by itself or for the reason given, and no end marker was seen.
@@ -179,7 +181,6 @@ class CompletionReader : public ResponseReader {
   ResponseParser parser_;
   wire::SseDecoder sse_;
   wire::CompletionDecoder decoder_;
-  wire::CompletionDelta delta_;
   std::string other_body_;
   std::optional<Error> error_;
   TimePoint read_at_{};
@@ -201,8 +202,12 @@ asio::awaitable<void> Run(const Endpoint& endpoint, const StreamRequest& request
   const Timeouts timeouts{.connect = request.connect_timeout,
                           .stall = request.stall_timeout,
                           .deadline = request.deadline};
-  const auto executor = co_await asio::this_coro::executor;
-  Connection connection(executor, endpoint, timeouts, canceller);
+  const auto executor = co_await IoContextExecutor();
+  if (!executor) {
+    end.error = NotOnAnIoContext();
+    co_return;
+  }
+  Connection connection(*executor, endpoint, timeouts, canceller);
   CompletionReader reader(request, sink, connection, canceller.get());
   try {
     auto error = co_await connection.Exchange(*head, request.body, reader);

@@ -10,7 +10,8 @@
 namespace rocm::http {
 
 // One streamed completion from connect to close, on a connection of its own. Never throws: every
-// failure is in StreamEnd::error. The connection is closed when it returns.
+// failure is in StreamEnd::error. The connection is closed when it returns. Spawn it on an
+// io_context that one thread runs; any number of streams may share it.
 [[nodiscard]] boost::asio::awaitable<StreamEnd> StreamCompletion(
     Endpoint endpoint, StreamRequest request, DeltaSink sink,
     std::shared_ptr<StreamCanceller> canceller = nullptr);

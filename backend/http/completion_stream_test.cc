@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -53,15 +54,16 @@ TEST_P(BothKinds, SurvivesEverySplitOfTheBytes) {
   const wire::Api api = wire::Api::kNative;
   const std::string stream = RealStream(api);
   const std::size_t step = Soak() ? 1 : 37;
-  std::size_t cut = 1;
+  std::atomic<std::size_t> cut = 1;
   ScriptedServer server(
       [&](Peer& peer) {
         peer.ReadRequest();
-        peer.Send(stream.substr(0, cut));
+        const std::size_t here = cut;
+        peer.Send(stream.substr(0, here));
         // Lets the client read the first part alone: mostly so on TCP, always on a Unix socket.
         while (peer.Unacknowledged() > 0 && !peer.WaitForClose(0ms)) {
         }
-        peer.Send(stream.substr(cut));
+        peer.Send(stream.substr(here));
         peer.WaitForClose();
       },
       GetParam());
@@ -254,7 +256,7 @@ TEST_P(CancelTest, EndsAtOnceWithItsReason) {
   const TimePoint cancelled_at = Now();
   stream.Cancel(ErrorCode::kClosed);
   stream.Cancel(ErrorCode::kCancelled);  // the first reason wins
-  EXPECT_LT(ended_at.get() - cancelled_at, 250ms);
+  EXPECT_LT(ended_at.get() - cancelled_at, Slack());
   ASSERT_TRUE(stream.End().error);
   EXPECT_EQ(stream.End().error->code, ErrorCode::kClosed);
   if (phase.accepts) {

@@ -15,8 +15,10 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <cstring>
+#include <exception>
 #include <thread>
 #include <utility>
 
@@ -46,30 +48,23 @@ std::string Milliseconds(std::chrono::milliseconds limit) {
 // anew only when it fires: touching it at every read would cost more than the read.
 class Connection::Watchdog : public std::enable_shared_from_this<Watchdog> {
  public:
-  Watchdog(asio::any_io_executor executor, const Timeouts& timeouts)
-      : timer_(std::move(executor)), timeouts_(timeouts) {}
+  Watchdog(const Executor& executor, Connection& connection)
+      : timer_(executor), connection_(&connection) {}
 
   void Start(TimePoint now) {
-    start_ = last_activity_ = now;
+    start_ = now;
     Arm();
   }
-  void Attach(int fd) { fd_ = fd; }
-  void Connected(TimePoint now) {
-    connecting_ = false;
-    last_activity_ = now;
-  }
-  void Touch(TimePoint now) { last_activity_ = now; }
+  void Connected() { connecting_ = false; }
   void HurryUp(TimePoint until) {
     hurry_ = until;
     Arm();
   }
+  // The connection is about to go away; the timer's handler may outlive it.
   void Stop() {
-    stopped_ = true;
+    connection_ = nullptr;
     timer_.cancel();
   }
-
-  [[nodiscard]] bool hurried() const { return hurried_; }
-  [[nodiscard]] const std::optional<Error>& expired() const { return expired_; }
 
  private:
   struct Limit {
@@ -78,74 +73,74 @@ class Connection::Watchdog : public std::enable_shared_from_this<Watchdog> {
   };
 
   [[nodiscard]] Limit Nearest() const {
+    const Timeouts& timeouts = connection_->timeouts_;
     Limit nearest;
     const auto consider = [&](bool active, TimePoint at, ErrorCode code) {
       if (active && at < nearest.at) nearest = {at, code};
     };
-    consider(timeouts_.deadline.count() > 0, start_ + timeouts_.deadline,
+    consider(timeouts.deadline.count() > 0, start_ + timeouts.deadline,
              ErrorCode::kDeadlineExceeded);
-    consider(connecting_ && timeouts_.connect.count() > 0, start_ + timeouts_.connect,
+    consider(connecting_ && timeouts.connect.count() > 0, start_ + timeouts.connect,
              ErrorCode::kStalled);
-    consider(timeouts_.stall.count() > 0, last_activity_ + timeouts_.stall, ErrorCode::kStalled);
+    consider(timeouts.stall.count() > 0, connection_->last_activity_ + timeouts.stall,
+             ErrorCode::kStalled);
     consider(hurry_ != TimePoint::max(), hurry_, ErrorCode::kInternal);
     return nearest;
   }
 
   void Arm() {
     const Limit nearest = Nearest();
-    if (stopped_ || nearest.at == TimePoint::max()) return;
+    if (nearest.at == TimePoint::max()) return;
     timer_.expires_at(nearest.at);
     timer_.async_wait([self = shared_from_this()](const error_code& ec) {
-      if (!ec && !self->stopped_) self->OnTimer();
+      if (!ec && self->connection_ != nullptr) self->OnTimer();
     });
   }
 
   void OnTimer() {
     const Limit nearest = Nearest();
     if (nearest.at > Now()) return Arm();
+    const int fd = connection_->socket_.native_handle();
     int waiting = 0;
     if (nearest.code == ErrorCode::kStalled && !connecting_ &&
-        ::ioctl(fd_, FIONREAD, &waiting) == 0 && waiting > 0) {
+        ::ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0) {
       // The server did send; it was us who did not look (a blocking caller took its time).
-      last_activity_ = Now();
+      connection_->last_activity_ = Now();
       return Arm();
     }
     if (nearest.code == ErrorCode::kInternal) {
-      hurried_ = true;
+      connection_->hurried_ = true;
     } else {
-      expired_ = MakeError(nearest.code, Describe(nearest.code));
+      connection_->expired_ = MakeError(nearest.code, Describe(nearest.code));
+      connection_->ended_by_us_ = true;
     }
-    ::shutdown(fd_, SHUT_RDWR);
+    ::shutdown(fd, SHUT_RDWR);
   }
 
   [[nodiscard]] std::string Describe(ErrorCode code) const {
+    const Timeouts& timeouts = connection_->timeouts_;
     if (code == ErrorCode::kDeadlineExceeded) {
-      return "the call did not end within its deadline of " + Milliseconds(timeouts_.deadline);
+      return "the call did not end within its deadline of " + Milliseconds(timeouts.deadline);
     }
-    if (connecting_) return "no connection within " + Milliseconds(timeouts_.connect);
-    return "nothing from the server for " + Milliseconds(timeouts_.stall);
+    if (connecting_) return "no connection within " + Milliseconds(timeouts.connect);
+    return "nothing from the server for " + Milliseconds(timeouts.stall);
   }
 
-  asio::steady_timer timer_;
-  Timeouts timeouts_;
+  Timer timer_;
+  Connection* connection_;
   TimePoint start_{};
-  TimePoint last_activity_{};
   TimePoint hurry_ = TimePoint::max();
-  std::optional<Error> expired_;
-  int fd_ = -1;
   bool connecting_ = true;
-  bool hurried_ = false;
-  bool stopped_ = false;
 };
 
-Connection::Connection(asio::any_io_executor executor, const Endpoint& endpoint,
-                       const Timeouts& timeouts, std::shared_ptr<StreamCanceller::State> canceller)
+Connection::Connection(const Executor& executor, const Endpoint& endpoint, const Timeouts& timeouts,
+                       std::shared_ptr<StreamCanceller::State> canceller)
     : endpoint_(endpoint),
       timeouts_(timeouts),
-      canceller_(std::move(canceller)),
-      socket_(executor),
       pause_(executor),
-      watchdog_(std::make_shared<Watchdog>(executor, timeouts)),
+      watchdog_(std::make_shared<Watchdog>(executor, *this)),
+      socket_(executor),
+      canceller_(std::move(canceller)),
       buffer_(kFirstBuffer) {}
 
 Connection::~Connection() {
@@ -154,7 +149,6 @@ Connection::~Connection() {
 }
 
 void Connection::Close() {
-  watchdog_->Attach(-1);
   if (canceller_) canceller_->Detach();
   error_code ignored;
   socket_.close(ignored);
@@ -167,7 +161,7 @@ std::optional<Error> Connection::Interruption() const {
                                                               : "the call was cancelled");
     }
   }
-  return watchdog_->expired();
+  return expired_;
 }
 
 Error Connection::TransportError(const error_code& ec, std::string_view doing) const {
@@ -254,7 +248,6 @@ asio::awaitable<std::optional<Error>> Connection::ConnectTo(const Address& addre
     error_code ec;
     socket_.open(address.protocol(), ec);
     if (ec) co_return TransportError(ec, "cannot open a socket for");
-    watchdog_->Attach(socket_.native_handle());
     if (canceller_) canceller_->Attach(socket_.native_handle());
     if (auto stop = Interruption()) co_return stop;
     std::tie(ec) = co_await socket_.async_connect(address, kAwait);
@@ -270,6 +263,7 @@ asio::awaitable<std::optional<Error>> Connection::ConnectTo(const Address& addre
 
 asio::awaitable<std::optional<Error>> Connection::Connect() {
   connect_started = Now();
+  last_activity_ = connect_started;
   watchdog_->Start(connect_started);
   std::vector<Address> addresses;
   if (!endpoint_.unix_path.empty()) {
@@ -289,7 +283,8 @@ asio::awaitable<std::optional<Error>> Connection::Connect() {
   }
   if (error) co_return error;
   connected = Now();
-  watchdog_->Connected(connected);
+  last_activity_ = connected;
+  watchdog_->Connected();
   if (endpoint_.unix_path.empty()) {
     const int on = 1;
     ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -310,25 +305,56 @@ asio::awaitable<std::optional<Error>> Connection::Write(std::string_view head,
     const TimePoint now = Now();
     if (auto stop = Interruption()) co_return stop;
     if (ec) co_return TransportError(ec, "cannot send to");
-    watchdog_->Touch(now);
+    last_activity_ = now;
     done += n;
     sent = now;
   }
   co_return std::nullopt;
 }
 
-asio::awaitable<void> Connection::Read(ResponseReader& reader) {
-  for (;;) {
-    const auto [ec, n] = co_await socket_.async_receive(asio::buffer(buffer_), kAwait);
-    const TimePoint at = Now();
-    if (auto stop = Interruption()) co_return reader.OnClosed(std::move(stop));
-    if (watchdog_->hurried() || ec == asio::error::eof) co_return reader.OnClosed(std::nullopt);
-    if (ec) co_return reader.OnClosed(TransportError(ec, "lost the connection to"));
-    watchdog_->Touch(at);
-    if (first_byte == TimePoint{}) first_byte = at;
-    if (!reader.OnBytes({buffer_.data(), n}, at)) co_return;
-    if (n == buffer_.size() && n < kLargestBuffer) buffer_.resize(2 * n);
+bool Connection::OnRead(const error_code& ec, std::size_t n) try {
+  const TimePoint at = Now();
+  if (ended_by_us_ || (canceller_ && canceller_->reason())) [[unlikely]] {
+    reader_->OnClosed(Interruption());
+    return false;
   }
+  if (ec || hurried_) [[unlikely]] {
+    std::optional<Error> why;
+    if (ec && ec != asio::error::eof && !hurried_) {
+      why = TransportError(ec, "lost the connection to");
+    }
+    reader_->OnClosed(std::move(why));
+    return false;
+  }
+  last_activity_ = at;
+  if (first_byte == TimePoint{}) first_byte = at;
+  const std::size_t size = kept_ + n;
+  std::size_t used = 0;
+  if (!reader_->OnBytes({buffer_.data(), size}, at, used)) return false;
+  kept_ = size - used;
+  if (kept_ > 0) std::memmove(buffer_.data(), buffer_.data() + used, kept_);
+  // A full read promises more; and what is kept must leave room.
+  const bool full = size == buffer_.size() && buffer_.size() < kLargestBuffer;
+  if (full || kept_ > buffer_.size() / 2) buffer_.resize(2 * buffer_.size());
+  return true;
+} catch (const std::exception& e) {
+  reader_->OnClosed(MakeError(ErrorCode::kInternal, std::string("while reading: ") + e.what()));
+  return false;
+}
+
+// A plain callback from read to read, and not a coroutine that is resumed each time: that would
+// cost as much as the system calls.
+void Connection::Read() {
+  const auto room = asio::buffer(buffer_.data() + kept_, buffer_.size() - kept_);
+  socket_.async_receive(room, [this](const error_code& ec, std::size_t n) {
+    if (OnRead(ec, n)) {
+      Read();
+    } else {
+      // May destroy this connection.
+      const auto done = std::move(read_done_);
+      done();
+    }
+  });
 }
 
 asio::awaitable<std::optional<Error>> Connection::Exchange(std::string_view head,
@@ -340,10 +366,31 @@ asio::awaitable<std::optional<Error>> Connection::Exchange(std::string_view head
   if (write_error && Interruption()) co_return write_error;
   // A server may refuse a long body before it has read it: its answer then says more than the
   // broken pipe does.
-  co_await Read(reader);
+  reader_ = &reader;
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [this](auto&& handler) {
+        // std::function wants to copy what it holds.
+        auto resume = std::make_shared<std::decay_t<decltype(handler)>>(std::move(handler));
+        read_done_ = [resume] { std::move (*resume)(); };
+        Read();
+      },
+      asio::use_awaitable);
   Close();
   if (first_byte != TimePoint{}) co_return std::nullopt;
   co_return write_error;
+}
+
+asio::awaitable<std::optional<Connection::Executor>> IoContextExecutor() {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  const auto* known = executor.target<Connection::Executor>();
+  std::optional<Connection::Executor> found;
+  if (known != nullptr) found.emplace(*known);
+  co_return found;
+}
+
+Error NotOnAnIoContext() {
+  return MakeError(ErrorCode::kInvalidArgument,
+                   "the coroutine must be spawned on an io_context, which one thread runs");
 }
 
 }  // namespace rocm::http

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/buffer.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,19 +32,22 @@ struct Timeouts {
 class ResponseReader {
  public:
   virtual ~ResponseReader() = default;
-  // False: nothing more is wanted.
-  virtual bool OnBytes(std::string_view bytes, TimePoint at) = 0;
+  // `used`: how many were read; the rest comes again, in front of what follows. False: nothing more
+  // is wanted.
+  virtual bool OnBytes(std::string_view bytes, TimePoint at, std::size_t& used) = 0;
   // The connection ended before OnBytes() had enough: `why`, or nothing where the server closed it.
   virtual void OnClosed(std::optional<Error> why) = 0;
 };
 
 // One TCP or Unix connection for one request and its response, with every wait bounded: a single
-// timer watches all limits, and the canceller may end it from any thread. Its executor must run
-// one handler at a time: an io_context with one thread, or a strand.
+// timer watches all limits, and the canceller may end it from any thread. The io_context must be
+// run by one thread.
 class Connection {
  public:
-  Connection(boost::asio::any_io_executor executor, const Endpoint& endpoint,
-             const Timeouts& timeouts, std::shared_ptr<StreamCanceller::State> canceller);
+  using Executor = boost::asio::io_context::executor_type;
+
+  Connection(const Executor& executor, const Endpoint& endpoint, const Timeouts& timeouts,
+             std::shared_ptr<StreamCanceller::State> canceller);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -65,7 +69,9 @@ class Connection {
   TimePoint first_byte{};
 
  private:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol>;
+  // Executors of a known type: the type-erased ones cost as much as the system calls.
+  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
+  using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
   using Address = boost::asio::generic::stream_protocol::endpoint;
   class Watchdog;
 
@@ -73,7 +79,9 @@ class Connection {
   boost::asio::awaitable<std::optional<Error>> ConnectTo(const Address& address);
   boost::asio::awaitable<std::optional<Error>> Resolve(std::vector<Address>& addresses);
   boost::asio::awaitable<std::optional<Error>> Write(std::string_view head, std::string_view body);
-  boost::asio::awaitable<void> Read(ResponseReader& reader);
+  void Read();
+  // What to do with the outcome of one receive; false: the response is over.
+  bool OnRead(const boost::system::error_code& ec, std::size_t n);
   boost::asio::awaitable<void> Pause();
   // Why the connection was ended from our side, if it was.
   [[nodiscard]] std::optional<Error> Interruption() const;
@@ -83,11 +91,24 @@ class Connection {
 
   const Endpoint& endpoint_;
   Timeouts timeouts_;
-  std::shared_ptr<StreamCanceller::State> canceller_;
-  Socket socket_;
-  boost::asio::steady_timer pause_;
+  Timer pause_;
   std::shared_ptr<Watchdog> watchdog_;
+  std::function<void()> read_done_;
+  std::optional<Error> expired_;
+  // What each read touches, together.
+  Socket socket_;
+  std::shared_ptr<StreamCanceller::State> canceller_;
+  ResponseReader* reader_ = nullptr;
   std::vector<char> buffer_;
+  std::size_t kept_ = 0;  // bytes at its front that the reader did not use yet
+  TimePoint last_activity_{};
+  bool ended_by_us_ = false;
+  bool hurried_ = false;
 };
+
+// The executor of the coroutine that asks, if it runs on an io_context.
+[[nodiscard]] boost::asio::awaitable<std::optional<Connection::Executor>> IoContextExecutor();
+// What to say if it does not.
+[[nodiscard]] Error NotOnAnIoContext();
 
 }  // namespace rocm::http

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/http/exchange.h"
 
-#include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <utility>
 
@@ -26,8 +25,8 @@ class ReplyReader : public ResponseReader {
           return true;
         }) {}
 
-  bool OnBytes(std::string_view bytes, TimePoint) override {
-    const auto status = parser_.Feed(bytes);
+  bool OnBytes(std::string_view bytes, TimePoint, std::size_t& used) override {
+    const auto status = parser_.Feed(bytes, used);
     if (status == ResponseParser::Status::kFailed) error_ = parser_.error();
     done_ = status == ResponseParser::Status::kDone;
     return status == ResponseParser::Status::kMore;
@@ -73,8 +72,9 @@ asio::awaitable<Result<Reply>> Run(const Endpoint& endpoint, const CallRequest& 
       RequestHead(request.method, endpoint, request.path, "application/json", request.body.size());
   if (!head) co_return Fail(head.error());
   const Timeouts timeouts{.connect = {}, .stall = {}, .deadline = request.deadline};
-  const auto executor = co_await asio::this_coro::executor;
-  Connection connection(executor, endpoint, timeouts, canceller);
+  const auto executor = co_await IoContextExecutor();
+  if (!executor) co_return Fail(NotOnAnIoContext());
+  Connection connection(*executor, endpoint, timeouts, canceller);
   ReplyReader reader(request, connection);
   const std::string_view body = request.method == "GET" ? std::string_view() : request.body;
   const auto error = co_await connection.Exchange(*head, body, reader);

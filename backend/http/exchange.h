@@ -22,8 +22,8 @@ struct CallRequest {
   std::size_t max_body_bytes = 16U << 20;
 };
 
-// One plain call as a coroutine; what ControlClient runs. Never throws. Its executor must run one
-// handler at a time.
+// One plain call as a coroutine; what ControlClient runs. Never throws. Spawn it on an io_context
+// that one thread runs.
 [[nodiscard]] boost::asio::awaitable<Result<Reply>> Call(
     Endpoint endpoint, CallRequest request, std::shared_ptr<StreamCanceller> canceller = nullptr);
 

@@ -93,52 +93,38 @@ ResponseParser::Status ResponseParser::Failed(ErrorCode code, std::string messag
   return Status::kFailed;
 }
 
-ResponseParser::Status ResponseParser::Put(std::string_view bytes, std::size_t& used) {
+ResponseParser::Status ResponseParser::Feed(std::string_view bytes, std::size_t& used) {
   used = 0;
+  if (error_) return Status::kFailed;
   for (;;) {
     error_code ec;
     used += message_->put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), ec);
-    if (ec == StopCode()) return Status::kStopped;
-    if (ec == beast_http::error::need_more) return Status::kMore;
-    if (ec == beast_http::error::header_limit) {
-      return Failed(ErrorCode::kLimitExceeded, "the response's header is too large");
+    if (ec == beast_http::error::need_more) {
+      if (bytes.size() - used <= limits_.header_bytes) return Status::kMore;
+      return Failed(ErrorCode::kLimitExceeded, "the header of a chunk is too large");
     }
-    if (ec == beast_http::error::body_limit || ec == beast_http::error::buffer_overflow) {
-      return Failed(ErrorCode::kLimitExceeded,
-                    "the response's body, or one of its chunks, is too large");
+    if (ec) return OnParserError(ec);
+    if (message_->is_done()) {
+      if (message_->head.status / 100 != 1) return Status::kDone;
+      if (++interim_ > kMaxInterim) {
+        return Failed(ErrorCode::kLimitExceeded, "too many interim responses");
+      }
+      message_ = std::make_unique<Message>(limits_, sink_);
     }
-    if (ec) return Failed(ErrorCode::kProtocol, "malformed HTTP: " + ec.message());
-    if (!message_->is_done()) {
-      if (used == bytes.size()) return Status::kMore;
-      continue;
-    }
-    if (message_->head.status / 100 != 1) return Status::kDone;
-    if (++interim_ > kMaxInterim) {
-      return Failed(ErrorCode::kLimitExceeded, "too many interim responses");
-    }
-    message_ = std::make_unique<Message>(limits_, sink_);
     if (used == bytes.size()) return Status::kMore;
   }
 }
 
-ResponseParser::Status ResponseParser::Feed(std::string_view bytes) {
-  if (error_) return Status::kFailed;
-  std::size_t used = 0;
-  Status status = Status::kMore;
-  if (pending_.empty()) {
-    status = Put(bytes, used);
-    if (status == Status::kMore) pending_.assign(bytes.substr(used));
-  } else {
-    pending_.append(bytes);
-    status = Put(pending_, used);
-    pending_.erase(0, used);
+ResponseParser::Status ResponseParser::OnParserError(const error_code& ec) {
+  if (ec == StopCode()) return Status::kStopped;
+  if (ec == beast_http::error::header_limit) {
+    return Failed(ErrorCode::kLimitExceeded, "the response's header is too large");
   }
-  // What stays is an incomplete header, of the message or of a chunk.
-  if (status == Status::kMore && pending_.size() > limits_.header_bytes) {
+  if (ec == beast_http::error::body_limit || ec == beast_http::error::buffer_overflow) {
     return Failed(ErrorCode::kLimitExceeded,
-                  "the header of the response, or of a chunk, is too large");
+                  "the response's body, or one of its chunks, is too large");
   }
-  return status;
+  return Failed(ErrorCode::kProtocol, "malformed HTTP: " + ec.message());
 }
 
 ResponseParser::Status ResponseParser::FeedEnd() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <boost/system/error_code.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -46,7 +47,10 @@ class ResponseParser {
   ResponseParser(const ResponseParser&) = delete;
   ResponseParser& operator=(const ResponseParser&) = delete;
 
-  [[nodiscard]] Status Feed(std::string_view bytes);
+  // `used` says how many bytes were read; the caller keeps the rest (an incomplete header, of the
+  // message or of a chunk, and never more than Limits::header_bytes) and puts it in front of what
+  // comes next.
+  [[nodiscard]] Status Feed(std::string_view bytes, std::size_t& used);
   // The connection ended. kDone where that ends the message properly, else kFailed.
   [[nodiscard]] Status FeedEnd();
 
@@ -57,13 +61,12 @@ class ResponseParser {
 
  private:
   class Message;
-  Status Put(std::string_view bytes, std::size_t& used);
+  Status OnParserError(const boost::system::error_code& ec);
   Status Failed(ErrorCode code, std::string message);
 
   Limits limits_;
   BodySink sink_;
   std::unique_ptr<Message> message_;
-  std::string pending_;  // what the parser could not use yet
   std::optional<Error> error_;
   int interim_ = 0;
 };
