@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/cli/plan_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace harness {
+namespace {
+
+using ::testing::HasSubstr;
+
+Scenario Base() {
+  Scenario scenario;
+  scenario.name = "n";
+  scenario.why = "w";
+  scenario.workload.prompt = SyntheticPrompt{FixedLength{1'000}, 0};
+  scenario.workload.output_tokens = FixedLength{100};
+  Stage stage;
+  stage.name = "s";
+  stage.load = ClosedLoop{4};
+  stage.requests = 40;
+  scenario.stages = {stage};
+  return scenario;
+}
+
+TEST(DescribePlan, SaysWhatItAssumed) {
+  // 1 s of prefill and 2 s of decode a request, four at once: 30 s, and a start.
+  const std::string text = DescribePlan({Base()}, std::nullopt, {50, 1'000, 5});
+  EXPECT_THAT(text, HasSubstr("s: 4 at once, 40 requests, about 30 s"));
+  EXPECT_THAT(text, HasSubstr("1 server start, about 35 s in all (assumed: 50 tok/s"));
+}
+
+TEST(DescribePlan, KnownTimesNeedNoAssumption) {
+  Scenario scenario = Base();
+  scenario.stages[0].requests.reset();
+  scenario.stages[0].duration = std::chrono::milliseconds(60'000);
+  const std::string text = DescribePlan({scenario}, 3, {50, 1'000, 5});
+  EXPECT_THAT(text, HasSubstr("one variant × 3 rounds"));
+  EXPECT_THAT(text, HasSubstr("about 185 s in all\n"));
+}
+
+TEST(DescribePlan, TheShorterBoundCounts) {
+  Scenario scenario = Base();
+  scenario.stages[0].duration = std::chrono::milliseconds(10'000);
+  EXPECT_THAT(DescribePlan({scenario}, std::nullopt, {50, 1'000, 0}),
+              HasSubstr("about 10 s in all"));
+}
+
+TEST(DescribePlan, CountsServersOfASweep) {
+  Scenario scenario = Base();
+  scenario.sweep = {{SweepParameter::kSlots, {1, 2}, false},
+                    {SweepParameter::kConcurrency, {1, 2, 4}, false}};
+  const std::string text = DescribePlan({scenario}, std::nullopt, {});
+  EXPECT_THAT(text, HasSubstr("2 server starts"));
+  EXPECT_THAT(text, HasSubstr("slots=2,concurrency=4\n"));
+}
+
+}  // namespace
+}  // namespace harness
