@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: EUPL-1.2
 # Included by CTest, once per test program and variant, with these set: program, prefix, labels,
-# timeout, environment (a list), directory, cmake. Adds one CTest test for each GoogleTest test.
+# timeout, environment (a list), directory, serial, cmake. Adds one CTest test for each GoogleTest test.
 if(NOT EXISTS "${program}")
   add_test("${prefix}NOT_BUILT" "${cmake}" -E false)
   set_tests_properties("${prefix}NOT_BUILT" PROPERTIES LABELS "${labels}")
@@ -26,7 +26,7 @@ foreach(line IN LISTS listing)
       add_test("${prefix}${test}" "${program}" "--gtest_filter=${test}")
       set_tests_properties("${prefix}${test}" PROPERTIES
         LABELS "${labels}" TIMEOUT "${timeout}" ENVIRONMENT "${environment}"
-        WORKING_DIRECTORY "${directory}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+        WORKING_DIRECTORY "${directory}" RUN_SERIAL "${serial}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
     endif()
   endif()
 endforeach()

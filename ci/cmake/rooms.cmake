@@ -18,8 +18,8 @@ function(rocm_program name)
 endfunction()
 
 # rocm_test(NAME LABEL unit|integration|model|soak SOURCES a_test.cc … LINK room …
-#           [ENVIRONMENT K=V …] [TIMEOUT seconds] [ON_MOCK])
-# ON_MOCK runs the same tests a second time against mock-llama-server, label integration.
+#           [ENVIRONMENT K=V …] [TIMEOUT seconds] [ON_MOCK] [SERIAL])
+# SERIAL runs its tests alone: they judge times. ON_MOCK runs the same tests a second time against mock-llama-server, label integration.
 # Every TEST becomes one CTest test NAME.Suite.Case carrying the label. Tests find the built
 # programs through ROCM_TEST_BIN_DIR and the sources through ROCM_TEST_SOURCE_DIR.
 function(rocm_test name)
@@ -32,13 +32,14 @@ function(rocm_test name)
      name MATCHES "^(backend_(contract|wire|gguf)|harness_(scenario|base|measure))_")
     return()
   endif()
-  cmake_parse_arguments(arg "ON_MOCK" "LABEL;TIMEOUT" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "ON_MOCK;SERIAL" "LABEL;TIMEOUT" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main rocm_warnings)
+  set(serial ${arg_SERIAL})
   rocm_discover(${name} "${name}." ${arg_LABEL} ${arg_TIMEOUT} "${arg_ENVIRONMENT}")
   if(arg_ON_MOCK)
     rocm_discover(${name} "${name}.mock." integration ${arg_TIMEOUT}
@@ -61,6 +62,7 @@ set(prefix "@prefix@")
 set(labels "@label@")
 set(timeout "@timeout@")
 set(environment "@all_environment@")
+set(serial "@serial@")
 set(directory "@CMAKE_CURRENT_BINARY_DIR@")
 include("@PROJECT_SOURCE_DIR@/ci/cmake/discover_tests.cmake")
 ]])
