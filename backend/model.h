@@ -38,9 +38,7 @@ struct Token {
   // the server does not say (GenerateConfig::server_chat).
   int count = 1;
   // Every id of this step is known.
-  [[nodiscard]] bool complete() const {
-    return count > 0 && static_cast<int>(ids.size()) == count;
-  }
+  [[nodiscard]] bool complete() const { return count > 0 && static_cast<int>(ids.size()) == count; }
   std::vector<TokenLogprob> top_logprobs;
 };
 
