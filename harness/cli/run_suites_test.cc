@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <string>
+
 #include <map>
 #include <set>
 
@@ -229,8 +233,16 @@ TEST(Attached, IsNeitherStartedNorStopped) {
     "workload": {"api": "native", "prompt": {"text": "x"}, "output_tokens": {"fixed": 1}},
     "stages": [{"name": "hold", "closed_loop": {"concurrency": 1}, "requests": 1}]})");
   BenchProcess holder({"run", slow, "--target", "mock", "--out", folder.At("held"), "--quiet"});
-  ASSERT_TRUE(Eventually([&] { return !holder.Children().empty(); }));
-  const pid_t server = holder.Children().front();
+  // The first children only answer --version and --help.
+  pid_t server = 0;
+  ASSERT_TRUE(Eventually([&] {
+    for (const pid_t child : holder.Children()) {
+      std::ifstream file("/proc/" + std::to_string(child) + "/cmdline");
+      const std::string words(std::istreambuf_iterator<char>(file), {});
+      if (words.find("--alias") != std::string::npos) server = child;
+    }
+    return server != 0;
+  }));
   BenchProcess refused({"run", SourcePath("scenarios/seed/ttft.json"), "--target",
                         "unix:" + folder.At("none.sock"), "--out", folder.At("runs"), "--quiet"});
   EXPECT_EQ(refused.Wait(), 3);
