@@ -5,10 +5,9 @@
 
 #include <fstream>
 #include <iterator>
-#include <string>
-
 #include <map>
 #include <set>
+#include <string>
 
 #include "harness/cli/bench_process.h"
 
