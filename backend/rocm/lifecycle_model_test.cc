@@ -115,10 +115,13 @@ TEST_P(DeathTest, EveryStreamIsToldAndTheModelSaysItIsDead) {
   std::sort(told_ms.begin(), told_ms.end());
   std::printf("signal %d: told after the death, of %zu streams: median %.2f ms, max %.2f ms\n",
               signal, told_ms.size(), told_ms[told_ms.size() / 2], told_ms.back());
-  // The bars are for a machine of its own; elsewhere only a hang would be news.
-  const bool soak = Rounds(100) == 100;
-  EXPECT_LE(told_ms[told_ms.size() / 2], soak ? 10.0 : 250.0);
-  EXPECT_LE(told_ms.back(), soak ? 50.0 : 1000.0);
+#if defined(__SANITIZE_THREAD__)
+  constexpr double kSlowdown = 20;  // of the instrumented client, which is not what is promised
+#else
+  constexpr double kSlowdown = 1;
+#endif
+  EXPECT_LE(told_ms[told_ms.size() / 2], 10.0 * kSlowdown);
+  EXPECT_LE(told_ms.back(), 50.0 * kSlowdown);
 }
 INSTANTIATE_TEST_SUITE_P(Signals, DeathTest, ::testing::Values(SIGKILL, SIGSEGV, SIGABRT),
                          [](const auto& signal) {
