@@ -60,7 +60,7 @@ std::string ScratchFolder::RunFile() const {
   return "";
 }
 
-BenchProcess::BenchProcess(std::vector<std::string> arguments) {
+BenchProcess::BenchProcess(std::vector<std::string> arguments, const std::string& input) {
   const char* bin = std::getenv("ROCM_TEST_BIN_DIR");
   if (bin == nullptr) std::abort();
   arguments.insert(arguments.begin(), std::string(bin) + "/rocm-bench");
@@ -69,7 +69,7 @@ BenchProcess::BenchProcess(std::vector<std::string> arguments) {
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(&actions, 0, files_.Write("in", input).c_str(), O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 1, files_.At("out").c_str(), O_WRONLY | O_CREAT,
                                      0600);
   ::posix_spawn_file_actions_addopen(&actions, 2, files_.At("err").c_str(), O_WRONLY | O_CREAT,

@@ -30,7 +30,7 @@ class ScratchFolder {
 // rocm-bench as a user runs it. Killed when it outlives the object.
 class BenchProcess {
  public:
-  explicit BenchProcess(std::vector<std::string> arguments);
+  explicit BenchProcess(std::vector<std::string> arguments, const std::string& input = "");
   ~BenchProcess();
   BenchProcess(const BenchProcess&) = delete;
   BenchProcess& operator=(const BenchProcess&) = delete;

@@ -187,23 +187,40 @@ bool MeansOff(std::string_view name) {
          name == "-nocb" || name == "-nr";
 }
 
-std::string Usage(const Flag& flag) {
+// Of the flags whose description tells a client what this build can do.
+std::string_view Meaning(const Flag& flag, unsigned build) {
+  if (flag.Has("--host") && build != kOld) {
+    return "address to listen on, or a UNIX socket path ending in .sock";
+  }
+  if (flag.Has("--n-gpu-layers") && build == kCurrent) {
+    return "layers to keep on the device: a number, 'auto', or 'all'";
+  }
+  if (flag.Has("--log-verbosity") && build == kCurrent) {
+    return "0: output, 1: errors, 2: warnings, 3: info, 4: trace, 5: debug";
+  }
+  return {};
+}
+
+std::string Usage(const Flag& flag, unsigned build) {
   std::string names(flag.names);
   for (std::size_t at = names.find(' '); at != std::string::npos; at = names.find(' ', at + 2)) {
     names.replace(at, 1, ", ");
   }
   std::string text = flag.value.empty() ? names : fmt::format("{} {}", names, flag.value);
+  const std::string_view meaning = Meaning(flag, build);
+  if (!meaning.empty()) text += fmt::format("\n{:40}{}", "", meaning);
   if (!flag.environment.empty()) {
     text += fmt::format("\n{:40}(env: {})", "", flag.environment);
   }
   return text + "\n";
 }
 
-OptionsError ValueError(std::string_view name, const Flag& flag, std::string_view reason) {
+OptionsError ValueError(std::string_view name, const Flag& flag, std::string_view reason,
+                        unsigned build) {
   return {
       fmt::format("error while handling argument \"{}\": {}\n\nusage:\n{}\n\nto show complete "
                   "usage, run with -h\n",
-                  name, reason, Usage(flag))};
+                  name, reason, Usage(flag, build))};
 }
 
 std::optional<OptionsError> ParseOne(const std::vector<std::string>& arguments, std::size_t& at,
@@ -214,13 +231,15 @@ std::optional<OptionsError> ParseOne(const std::vector<std::string>& arguments, 
   if (flag == nullptr) return OptionsError{fmt::format("error: invalid argument: {}\n", name)};
   std::string value;
   for (int i = 0; i < flag->values(); ++i) {
-    if (++at >= arguments.size()) return ValueError(name, *flag, "expected value for argument");
+    if (++at >= arguments.size()) {
+      return ValueError(name, *flag, "expected value for argument", options.dialect.build);
+    }
     value = arguments[at];
   }
   try {
     Apply(*flag, value, !MeansOff(name), options);
   } catch (const BadValue& bad) {
-    return ValueError(name, *flag, bad.text);
+    return ValueError(name, *flag, bad.text, options.dialect.build);
   }
   return std::nullopt;
 }
@@ -285,7 +304,7 @@ std::optional<OptionsError> ParseOptions(
 std::string HelpText(const Dialect& dialect) {
   std::string text = "----- common params -----\n\n";
   for (const Flag& flag : AllFlags()) {
-    if ((flag.builds & dialect.build) != 0) text += Usage(flag);
+    if ((flag.builds & dialect.build) != 0) text += Usage(flag, dialect.build);
   }
   return text + "\n----- mock params -----\n\n" + MockHelp();
 }
