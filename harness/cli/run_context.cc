@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/cli/run_context.h"
+
+namespace harness {
+namespace {
+
+// After the first Ctrl-C, streams may still finish for so long.
+constexpr std::chrono::milliseconds kDrainTime{1'000};
+
+}  // namespace
+
+StageOrder RunContext::Order() {
+  if (signals.hard().stop_requested()) return StageOrder::kCancel;
+  if (!interrupted()) return StageOrder::kRun;
+  const rocm::TimePoint now = rocm::Now();
+  if (!draining_since_) {
+    draining_since_ = now;
+    progress.Say("interrupted: finishing; once more to end at once");
+  }
+  return now - *draining_since_ < kDrainTime ? StageOrder::kDrain : StageOrder::kCancel;
+}
+
+}  // namespace harness

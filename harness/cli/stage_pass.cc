@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/cli/stage_pass.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "harness/cli/session_events.h"
+#include "harness/measure/clock_reconciliation.h"
+#include "harness/target/server_counters.h"
+
+namespace harness {
+namespace {
+
+Json DescribeOutcome(const StageOutcome& outcome) {
+  return {{"started", outcome.started},
+          {"seconds", static_cast<double>(outcome.end_ns - outcome.begin_ns) * 1e-9},
+          {"load_threads", outcome.threads},
+          {"client_cpu_ms", Milliseconds(outcome.cpu)},
+          {"client_cpu_share", outcome.busiest},
+          {"chunks", outcome.chunks}};
+}
+
+void AddEnergy(double joules, const std::vector<RequestRecord>& records, Json& detail) {
+  std::int64_t tokens = 0;
+  for (const RequestRecord& record : records) tokens += record.tokens;
+  detail["energy_j"] = joules;
+  if (tokens > 0) detail["energy_j_per_token"] = joules / static_cast<double>(tokens);
+}
+
+void AddSaturation(const Saturation& saturation, Json& detail) {
+  detail["saturated"] = saturation.saturated;
+  detail["completed_share"] = saturation.completed_share;
+  detail["ttft_growth"] = saturation.ttft_growth;
+}
+
+StageOrder Order(RunContext& context, const Target& target, const StageTask& task,
+                 const StageProgress& progress) {
+  StageOrder order = context.Order();
+  if (task.on_tick) order = std::max(order, task.on_tick(progress));
+  // Everything from here on would fail in the same way.
+  return target.alive() ? order : std::max(order, StageOrder::kDrain);
+}
+
+}  // namespace
+
+rocm::Error ServerEnded(const Target& target) {
+  rocm::Error error;
+  error.code = rocm::ErrorCode::kServerExited;
+  error.message = "the server ended during the run";
+  return target.Explain(error);
+}
+
+StageResult PassStage(RunContext& context, RunningServer& server, const StageTask& task) {
+  const Stage& stage = *task.stage;
+  Target& target = server.target();
+  RunPlace place = task.place;
+  place.stage = stage.name;
+  const std::string label = fmt::format("{} · {}", ToString(place), stage.name);
+  context.progress.Phase(label);
+  context.log.Note(place, "stage_started", {{"record", stage.record}});
+  const std::vector<AnswerChecker> checkers = MakeCheckers(*task.scenario, stage, target.facts());
+  Recorder& recorder = context.recorder;
+  recorder.BeginStage(&target, &checkers, stage.record);
+  StagePlanInput input;
+  input.stage = &stage;
+  input.factory = task.factory;
+  input.endpoint = target.endpoint();
+  input.scenario = place.scenario;
+  input.variant = place.variant;
+  input.round = place.round;
+  input.threads = context.options.load_threads;
+  input.on_finished = [&](FinishedRequest&& request) { recorder.Push(std::move(request)); };
+  input.on_tick = [&](const StageProgress& progress) {
+    context.progress.Stage(label, stage, progress, recorder);
+    return Order(context, target, task, progress);
+  };
+  const bool counted = stage.record && target.facts().llama_server;
+  const auto before = counted ? ReadServerCounters(target.endpoint()) : std::nullopt;
+  (void)server.sampler().TakeEnergy();
+  StageResult result;
+  result.outcome = RunStage(input);
+  const auto energy = server.sampler().TakeEnergy();
+  result.records = recorder.EndStage();
+  result.server_died = !target.alive();
+
+  Json detail = DescribeOutcome(result.outcome);
+  if (result.outcome.cut_short) {
+    detail["cut_short"] = result.server_died ? "the server ended" : "interrupted";
+  }
+  const StageRecords& records = result.records;
+  if (!stage.record && records.warm_up_failures > 0) {
+    detail["warm_up_failures"] = records.warm_up_failures;
+    detail["first_failure"] = records.first_failure;
+    context.progress.Say(fmt::format("{}: {} warm-up requests failed: {}", label,
+                                     records.warm_up_failures, records.first_failure));
+  }
+  if (stage.record && !records.records.empty()) {
+    const auto after =
+        counted && !result.server_died ? ReadServerCounters(target.endpoint()) : std::nullopt;
+    detail["clocks"] = DescribeClocks(ReconcileStage(records.records, before, after));
+    if (energy) AddEnergy(*energy, records.records, detail);
+    result.judged = SummariseStage(*task.scenario, stage, records, result.outcome);
+    if (result.judged->saturation) AddSaturation(*result.judged->saturation, detail);
+  }
+  context.log.Note(place, "stage_finished", std::move(detail));
+  return result;
+}
+
+}  // namespace harness

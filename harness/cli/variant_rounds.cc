@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: EUPL-1.2
+#include "harness/cli/variant_rounds.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "harness/cli/session_events.h"
+#include "harness/measure/calibration.h"
+
+namespace harness {
+namespace {
+
+// The statistics that tables and reports show.
+constexpr std::string_view kShown[] = {"ttft_ms.p50",
+                                       "ttft_ms.p90",
+                                       "ttft_ms.p99",
+                                       "ttft_sent_ms.p50",
+                                       "tpot_ms.p50",
+                                       "tpot_ms.p99",
+                                       "decode_tokens_per_s.p50",
+                                       "e2e_ms.p50",
+                                       "e2e_ms.p99",
+                                       "icl_ms.p50",
+                                       "icl_ms.p99",
+                                       "throughput_tokens_per_s"};
+
+std::map<std::string, double> ErrorBounds(const Calibration* calibration,
+                                          const StageSummary& summary) {
+  std::map<std::string, double> bounds;
+  if (calibration == nullptr) return bounds;
+  for (const std::string_view path : kShown) {
+    if (const auto bound = ErrorBound(*calibration, summary, path)) {
+      bounds[std::string(path)] = *bound;
+    }
+  }
+  return bounds;
+}
+
+void Add(const std::vector<AnswerTally>& round, std::vector<AnswerTally>& all) {
+  all.resize(std::max(all.size(), round.size()));
+  for (std::size_t i = 0; i < round.size(); ++i) {
+    if (all[i].wrong == 0) all[i].example = round[i].example;
+    all[i].asked += round[i].asked;
+    all[i].wrong += round[i].wrong;
+  }
+}
+
+}  // namespace
+
+void VariantRounds::Add(const Stage& stage, StageResult&& result) {
+  if (!result.judged) return;
+  auto entry = std::ranges::find(entries_, stage.name,
+                                 [](const Entry& e) -> const std::string& { return e.stage.name; });
+  if (entry == entries_.end()) {
+    entry = entries_.emplace(entries_.end());
+    entry->stage = stage;
+  }
+  JudgedStage& judged = *result.judged;
+  entry->summaries.push_back(std::move(judged.summary));
+  std::ranges::move(result.records.records, std::back_inserter(entry->records));
+  harness::Add(result.records.answers, entry->answers);
+  std::ranges::move(judged.gates, std::back_inserter(entry->gates));
+  if (judged.saturation) entry->saturation = judged.saturation;
+}
+
+void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
+                             const std::string& variant, const TargetFacts& facts) {
+  const RunOptions& options = context.options;
+  const Calibration* calibration = options.calibration ? &*options.calibration : nullptr;
+  for (Entry& entry : entries_) {
+    StageReport stage;
+    stage.scenario = scenario.name;
+    stage.variant = variant;
+    stage.stage = entry.stage;
+    stage.workload = scenario.workload;
+    stage.timing_judged = scenario.timing_judged;
+    stage.saturation = entry.saturation;
+    SummaryContext written;
+    written.settings = RequestedSettings(scenario);
+    written.timing_judged = scenario.timing_judged;
+    const auto write = [&](const StageSummary& summary) {
+      written.error_bounds = ErrorBounds(calibration, summary);
+      context.log.Write(summary, written);
+    };
+    for (const StageSummary& summary : entry.summaries) write(summary);
+    stage.summary = entry.summaries.front();
+    if (entry.summaries.size() > 1) {
+      stage.summary = SummariseRounds(entry.summaries, entry.records);
+      write(stage.summary);
+    }
+    stage.error_bounds = written.error_bounds;
+    stage.verdicts = std::move(entry.gates);
+    std::ranges::move(
+        JudgeExpectations(scenario, entry.stage, stage.summary, entry.answers, facts, calibration),
+        std::back_inserter(stage.verdicts));
+    for (const Verdict& verdict : stage.verdicts) context.log.Write(verdict);
+    context.report.stages.push_back(std::move(stage));
+  }
+}
+
+bool PassRound(RunContext& context, RunningServer& server, const Scenario& scenario,
+               const RunPlace& place, VariantRounds& kept) {
+  auto factory = RequestFactory::Create(scenario, server.target(), context.signals.soft(),
+                                        &context.words[server.model_key()]);
+  if (!factory) {
+    if (!context.interrupted()) context.report.failure = factory.error();
+    return false;
+  }
+  for (const Stage& stage : scenario.stages) {
+    StageTask task;
+    task.scenario = &scenario;
+    task.stage = &stage;
+    task.factory = &*factory;
+    task.place = place;
+    StageResult result = PassStage(context, server, task);
+    const bool died = result.server_died;
+    kept.Add(stage, std::move(result));
+    // A server that is gone serves no further stage; a scenario about that is another kind.
+    if (died) context.report.failure = ServerEnded(server.target());
+    if (context.over()) return false;
+  }
+  return true;
+}
+
+}  // namespace harness

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "harness/cli/run_context.h"
+#include "harness/cli/stage_pass.h"
+#include "harness/measure/stage_summary.h"
+#include "harness/scenario/scenario.h"
+
+namespace harness {
+
+// What the rounds of one variant gave, stage by stage.
+class VariantRounds {
+ public:
+  // One recorded stage over the rounds.
+  struct Entry {
+    Stage stage;
+    std::vector<StageSummary> summaries;  // one for each round that gave requests
+    std::vector<RequestRecord> records;
+    std::vector<AnswerTally> answers;
+    std::vector<Verdict> gates;
+    std::optional<Saturation> saturation;
+  };
+
+  // Takes the records. Stages that are not recorded, or had no request, leave nothing.
+  void Add(const Stage& stage, StageResult&& result);
+  [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+
+  // When the rounds are over: writes summaries and verdicts, and adds the stages to the report.
+  // `facts` are those of a server of this variant: they say what is judged.
+  void Conclude(RunContext& context, const Scenario& scenario, const std::string& variant,
+                const TargetFacts& facts);
+
+ private:
+  std::deque<Entry> entries_;
+};
+
+// Every stage of a round on this server, in order, into `kept`. False when nothing more is to be
+// run: the report's failure, or the signal, says why.
+[[nodiscard]] bool PassRound(RunContext& context, RunningServer& server, const Scenario& scenario,
+                             const RunPlace& place, VariantRounds& kept);
+
+}  // namespace harness
