@@ -27,5 +27,6 @@ void AddChatCommand(CLI::App& app, CommandContext& context);
 void AddInspectCommands(CLI::App& app, CommandContext& context);
 // runs and index.
 void AddRunsCommands(CLI::App& app, CommandContext& context);
+void AddHistoryCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace harness

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   harness::AddReportCommand(app, context);
   harness::AddCalibrateCommand(app, context);
   harness::AddRunsCommands(app, context);
+  harness::AddHistoryCommand(app, context);
   harness::AddInspectCommands(app, context);
   harness::AddChatCommand(app, context);
   try {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/measure/comparison.h"
@@ -53,15 +55,48 @@ struct HistoryPoint {
   std::vector<std::pair<std::string, std::string>> covariates;
 };
 
-// Verdicts on a whole series: one for each change point, and a warning when the newest value lies
-// outside the fence of the current level. Reasons name the covariates that changed that night,
-// those that change seldom first: a build that is new every night explains little.
+// Covariates that differ between `index` and the point before it, the rarest change first: a build
+// that is new every night explains little.
+[[nodiscard]] std::vector<std::string> Suspects(std::span<const HistoryPoint> history,
+                                                std::size_t index);
+
+// Covariates that changed at one of the two points on either side of `index`, not at it, and change
+// seldom: noise can move a change point by a night or two away from its cause.
+[[nodiscard]] std::vector<std::string> NearbySuspects(std::span<const HistoryPoint> history,
+                                                      std::size_t index);
+
+// Where the newest value of a series stands.
+enum class SeriesState {
+  kShort,        // fewer than 8 values: no fence, hardly a change point
+  kSteady,       //
+  kWarning,      // the newest value lies outside the fence of its level
+  kRegression,   // the last change point is one, and at most kRecent values old
+  kImprovement,  // the same
+};
+[[nodiscard]] std::string_view ToString(SeriesState state);
+inline constexpr std::size_t kRecent = 14;
+
+// Everything that is said about one series.
+struct SeriesJudgement {
+  struct Change {
+    ChangePoint point;
+    Finding finding = Finding::kRegression;
+    std::vector<std::string> suspects;  // changed that night
+    std::vector<std::string> nearby;    // changed within two nights of it
+  };
+  std::vector<Change> changes;
+  std::optional<Fence> fence;  // of the current level, the newest value left out
+  SeriesState state = SeriesState::kShort;
+  std::vector<Verdict> verdicts;  // one for each change, in order; then the fence's warning
+};
+[[nodiscard]] SeriesJudgement JudgeSeries(std::span<const HistoryPoint> history,
+                                          std::string_view metric,
+                                          const ChangePointConfig& config = {});
+
+// The verdicts of JudgeSeries() alone: one for each change point, and a warning when the newest
+// value lies outside the fence of the current level.
 [[nodiscard]] std::vector<Verdict> JudgeHistory(std::span<const HistoryPoint> history,
                                                 std::string_view metric,
                                                 const ChangePointConfig& config = {});
-
-// Covariates that differ between `index` and the point before it, the rarest change first.
-[[nodiscard]] std::vector<std::string> Suspects(std::span<const HistoryPoint> history,
-                                                std::size_t index);
 
 }  // namespace harness

@@ -116,6 +116,40 @@ TEST(JudgeHistory, NamesTheRareChangeFirst) {
   EXPECT_EQ(JudgeHistory(nights, "ttft_ms.p50")[0].finding, Finding::kImprovement);
 }
 
+TEST(JudgeHistory, ACauseOneNightBesideIsNamedToo) {
+  std::vector<double> values(60, 100);
+  auto nights = Nights(values);
+  for (std::size_t i = 41; i < nights.size(); ++i) nights[i].covariates[1].second = "6.2";
+  EXPECT_EQ(Suspects(nights, 40), std::vector<std::string>{"server_build"});
+  EXPECT_EQ(NearbySuspects(nights, 40), std::vector<std::string>{"driver"});
+  EXPECT_EQ(NearbySuspects(nights, 39), std::vector<std::string>{"driver"});
+  EXPECT_TRUE(NearbySuspects(nights, 38).empty());
+  EXPECT_TRUE(NearbySuspects(nights, 41).empty());  // it changed that night
+}
+
+TEST(JudgeHistory, WhatAppearsOrGoesHasChanged) {
+  auto nights = Nights(std::vector<double>(10, 100));
+  nights[5].covariates.emplace_back("environment.GGML_X", "1");
+  EXPECT_EQ(Suspects(nights, 5), (std::vector<std::string>{"environment.GGML_X", "server_build"}));
+  EXPECT_EQ(Suspects(nights, 6), (std::vector<std::string>{"environment.GGML_X", "server_build"}));
+}
+
+TEST(JudgeSeries, TheStateIsThatOfTheNewestValue) {
+  Random random(8);
+  const auto state = [](const std::vector<double>& values) {
+    return JudgeSeries(Nights(values), "decode_tokens_per_s.p50").state;
+  };
+  EXPECT_EQ(state({100, 101, 99}), SeriesState::kShort);
+  std::vector<double> values = Noise(random, 40, 100, 0.01);
+  EXPECT_EQ(state(values), SeriesState::kSteady);
+  Append(values, Noise(random, 14, 80, 0.01));
+  EXPECT_EQ(state(values), SeriesState::kRegression);
+  Append(values, Noise(random, 1, 80, 0.01));
+  EXPECT_EQ(state(values), SeriesState::kSteady);  // known for fifteen nights
+  values.push_back(60);
+  EXPECT_EQ(state(values), SeriesState::kWarning);
+}
+
 TEST(JudgeHistory, OneStrangeNightIsAWarning) {
   Random random(7);
   auto values = Noise(random, 40, 100, 0.01);

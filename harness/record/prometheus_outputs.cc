@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "harness/record/prometheus_outputs.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <prometheus/client_metric.h>
 #include <prometheus/collectable.h>
@@ -9,13 +8,10 @@
 #include <prometheus/gateway.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <future>
 #include <set>
@@ -23,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/base/unique_fd.h"
+#include "harness/record/atomic_file.h"
 
 namespace harness {
 namespace {
@@ -33,13 +29,6 @@ namespace fs = std::filesystem;
 bool IsPort(std::string_view text) {
   return !text.empty() && text.size() <= 5 &&
          std::ranges::all_of(text, [](unsigned char c) { return std::isdigit(c) != 0; });
-}
-
-rocm::Error IoError(std::string_view what, const fs::path& path) {
-  rocm::Error error;
-  error.code = rocm::ErrorCode::kIo;
-  error.message = fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno));
-  return error;
 }
 
 // One scenario's part of a registry. The gateway puts a group's labels over the metrics' own: with
@@ -205,37 +194,10 @@ rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& targ
 }
 
 rocm::Result<fs::path> WriteTextfile(const RunMetrics& metrics, const fs::path& directory) {
-  std::error_code ec;
-  fs::create_directories(directory, ec);
+  // node_exporter reads *.prom only, so it never sees the temporary file.
   const fs::path path = directory / "rocm_bench.prom";
-  // node_exporter reads *.prom only, so it never sees this one.
-  const fs::path temporary = directory / fmt::format("rocm_bench.prom.{}.tmp", ::getpid());
-  const std::string text = metrics.Text();
-  {
-    const rocm::UniqueFd fd(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd) return rocm::Fail(IoError("make", temporary));
-    std::string_view rest = text;
-    while (!rest.empty()) {
-      const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) {
-        rocm::Error error = IoError("write", temporary);
-        ::unlink(temporary.c_str());
-        return rocm::Fail(std::move(error));
-      }
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (::fsync(fd.get()) != 0 && errno != EINVAL) {
-      rocm::Error error = IoError("sync", temporary);
-      ::unlink(temporary.c_str());
-      return rocm::Fail(std::move(error));
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    rocm::Error error = IoError("replace", path);
-    ::unlink(temporary.c_str());
-    return rocm::Fail(std::move(error));
+  if (auto written = WriteFileAtomically(path, metrics.Text()); !written) {
+    return rocm::Fail(std::move(written.error()));
   }
   return path;
 }

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,8 @@
 #include <set>
 #include <utility>
 
+#include "harness/base/sha256.h"
+#include "harness/record/run_lines.h"
 #include "harness/record/run_reader.h"
 #include "harness/record/sqlite.h"
 
@@ -20,17 +24,19 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kIndexSchema = 1;
+constexpr int kIndexSchema = 2;
 
 constexpr const char* kTables = R"sql(
 CREATE TABLE IF NOT EXISTS runs(
   run_id TEXT, path TEXT PRIMARY KEY, bytes INTEGER, modified_ns INTEGER, started_at TEXT,
   target TEXT, suite TEXT, status TEXT, backend TEXT, cpu TEXT, gpu TEXT, model TEXT,
-  model_sha256 TEXT, server_build TEXT, requests INTEGER, reasons TEXT);
+  model_sha256 TEXT, server_build TEXT, requests INTEGER, reasons TEXT, exit_code INTEGER,
+  identity TEXT, identity_json TEXT);
 CREATE TABLE IF NOT EXISTS covariates(path TEXT, run_id TEXT, name TEXT, value TEXT);
 CREATE TABLE IF NOT EXISTS statistics(
   path TEXT, run_id TEXT, series TEXT, scenario TEXT, variant TEXT, round INTEGER, stage TEXT,
-  statistic TEXT, value REAL, low REAL, high REAL, n INTEGER, supported INTEGER);
+  statistic TEXT, value REAL, low REAL, high REAL, n INTEGER, supported INTEGER, judged INTEGER,
+  error_bound REAL);
 CREATE TABLE IF NOT EXISTS verdicts(
   path TEXT, run_id TEXT, kind TEXT, finding TEXT, scenario TEXT, variant TEXT, stage TEXT,
   metric TEXT, observed REAL, reason TEXT);
@@ -81,10 +87,10 @@ class RunImport {
   RunImport(Database& database, fs::path path, FileState state)
       : path_(path.string()),
         state_(state),
-        statistic_(database, "INSERT INTO statistics VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        statistic_(database, "INSERT INTO statistics VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         verdict_(database, "INSERT INTO verdicts VALUES(?,?,?,?,?,?,?,?,?,?)"),
         covariate_(database, "INSERT INTO covariates VALUES(?,?,?,?)"),
-        run_(database, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") {}
+        run_(database, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") {}
 
   void Line(const json& line) {
     const std::string type = TextOr(line, "type");
@@ -93,16 +99,28 @@ class RunImport {
     } else if (type == "end") {
       end_ = line;
     } else if (type == "summary") {
-      Summary(line);
+      KeepSummary(line);
+    } else if (type == "event" && TextOr(line, "event") == "server_started") {
+      // The header is written before a server runs; this is where its build is known.
+      if (build_.empty()) build_ = TextOr(ObjectAt(line, "detail"), "build");
     } else if (type == "verdict") {
       AddVerdict(line);
     }
   }
 
+  // After Finish().
+  [[nodiscard]] const std::string& status() const { return status_; }
+  [[nodiscard]] std::int64_t schema() const { return IntOr(header_, "schema", 0); }
+
   rocm::Result<void> Finish() {
+    for (const auto& [where, summary] : summaries_) Summary(summary);
     const json& identity = ObjectAt(ObjectAt(header_, "fingerprint"), "identity");
-    const json& covariates = ObjectAt(ObjectAt(header_, "fingerprint"), "covariates");
+    json covariates = ObjectAt(ObjectAt(header_, "fingerprint"), "covariates");
+    if (!build_.empty() && !covariates.contains("server_build")) {
+      covariates["server_build"] = build_;
+    }
     const json& model = ObjectAt(identity, "model");
+    status_ = Status();
     std::string gpus;
     if (const auto it = identity.find("gpus"); it != identity.end() && it->is_array()) {
       for (const json& gpu : *it) {
@@ -116,7 +134,7 @@ class RunImport {
              .Bind(TextOr(header_, "started_at"))
              .Bind(TextOr(header_, "target"))
              .Bind(TextOr(header_, "suite"))
-             .Bind(end_.is_object() ? TextOr(end_, "status", "partial") : "partial")
+             .Bind(status_)
              .Bind(TextOr(identity, "backend"))
              .Bind(TextOr(ObjectAt(identity, "cpu"), "model"))
              .Bind(gpus)
@@ -125,15 +143,33 @@ class RunImport {
              .Bind(TextOr(covariates, "server_build"))
              .Bind(end_.is_object() ? IntOr(end_, "requests", -1) : -1)
              .Bind(end_.is_object() && end_.contains("reasons") ? Shown(end_["reasons"]) : "[]")
+             .Bind(end_.is_object() ? IntOr(end_, "exit_code", -1) : -1)
+             .Bind(IdentityKey(identity))
+             .Bind(Shown(identity))
              .Run());
-    for (const auto& [name, value] : covariates.items()) {
-      Keep(covariate_.Bind(path_).Bind(RunId()).Bind(name).Bind(Shown(value)).Run());
+    for (const auto& [name, value] : FlattenCovariates(covariates)) {
+      Keep(covariate_.Bind(path_).Bind(RunId()).Bind(name).Bind(value).Run());
     }
     return result_;
   }
 
  private:
+  std::string Status() const {
+    // Of another version, numbers may mean something else: they join no trend.
+    if (!header_.empty() && IntOr(header_, "schema", 0) != kRunSchema) return "unsupported";
+    if (end_.is_object() && !header_.empty()) return TextOr(end_, "status", "partial");
+    const auto info = InspectRun(path_);  // running, or cut off
+    return info ? info->state : "partial";
+  }
+
   std::string RunId() const { return TextOr(header_, "run_id", fs::path(path_).stem().string()); }
+
+  // The one over all rounds (-1) takes the place of theirs.
+  void KeepSummary(const json& line) {
+    json& kept = summaries_[{TextOr(line, "scenario"), TextOr(line, "variant"),
+                             TextOr(line, "stage"), TextOr(line, "series")}];
+    if (kept.is_null() || IntOr(line, "round", 0) < IntOr(kept, "round", 0)) kept = line;
+  }
 
   void Summary(const json& line) {
     for (const auto& [metric, distribution] : ObjectAt(line, "metrics").items()) {
@@ -173,6 +209,8 @@ class RunImport {
              .Bind(high)
              .Bind(n)
              .Bind(std::int64_t{supported ? 1 : 0})
+             .Bind(std::int64_t{line.value("timing_judged", json(true)) == true ? 1 : 0})
+             .Bind(RealOr(ObjectAt(line, "error_bounds"), statistic))
              .Run());
   }
 
@@ -198,6 +236,9 @@ class RunImport {
   const FileState state_;
   json header_ = json::object();
   json end_;
+  std::string build_;
+  std::string status_;
+  std::map<std::array<std::string, 4>, json> summaries_;  // by scenario, variant, stage, series
   Statement statistic_;
   Statement verdict_;
   Statement covariate_;
@@ -215,7 +256,10 @@ rocm::Result<void> Forget(Database& database, const std::string& path) {
 
 rocm::Result<std::map<std::string, FileState>> Known(Database& database) {
   std::map<std::string, FileState> known;
-  Statement query(database, "SELECT path, bytes, modified_ns FROM runs");
+  // A running one may be killed and never change again: it is looked at every time.
+  Statement query(database,
+                  "SELECT path, CASE status WHEN 'running' THEN -1 ELSE bytes END, modified_ns "
+                  "FROM runs");
   while (query.Step()) known[query.Text(0)] = {query.Integer(1), query.Integer(2)};
   if (query.Failed()) return rocm::Fail(*query.Failed());
   return known;
@@ -225,7 +269,8 @@ rocm::Result<void> Import(Database& database, const fs::path& path, FileState st
                           IndexReport& report) {
   if (auto done = Forget(database, path.string()); !done) return done;
   RunImport import(database, path, state);
-  const auto damage = ReadRun(path, [&](const json& line) { import.Line(line); });
+  const auto damage = ReadRun(
+      path, [&](const json& line) { import.Line(line); }, RunParts::kWithoutRequests);
   if (!damage) {
     report.problems.push_back(damage.error().message);
     return {};
@@ -235,7 +280,14 @@ rocm::Result<void> Import(Database& database, const fs::path& path, FileState st
         fmt::format("{}: {} lines are no JSON", path.string(), damage->broken_lines));
   }
   ++report.added;
-  return import.Finish();
+  auto done = import.Finish();
+  if (import.status() == "unsupported") {
+    report.problems.push_back(fmt::format("{}: schema {}, this program reads {}: not in any trend",
+                                          path.string(), import.schema(), kRunSchema));
+  } else if (import.status() == "damaged") {
+    report.problems.push_back(fmt::format("{}: has no header: not a run file", path.string()));
+  }
+  return done;
 }
 
 rocm::Result<IndexReport> Update(Database& database, const fs::path& directory) {
@@ -265,6 +317,19 @@ rocm::Result<IndexReport> Update(Database& database, const fs::path& directory) 
   return report;
 }
 
+void Flatten(const json& value, const std::string& name,
+             std::vector<std::pair<std::string, std::string>>& out) {
+  if (!value.is_structured()) {
+    out.emplace_back(name, Shown(value));
+    return;
+  }
+  std::size_t i = 0;
+  for (const auto& [key, child] : value.items()) {
+    const std::string part = value.is_array() ? std::to_string(i++) : key;
+    Flatten(child, name.empty() ? part : name + "." + part, out);
+  }
+}
+
 // True when the tables are of another version, or none of ours.
 bool IsForeign(Database& database) {
   Statement query(database, "PRAGMA user_version");
@@ -272,6 +337,17 @@ bool IsForeign(Database& database) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> FlattenCovariates(const json& covariates) {
+  std::vector<std::pair<std::string, std::string>> flat;
+  if (covariates.is_object()) Flatten(covariates, "", flat);
+  std::ranges::sort(flat);
+  return flat;
+}
+
+std::string IdentityKey(const json& identity) {
+  return Sha256Hex(identity.dump(-1, ' ', false, json::error_handler_t::replace)).substr(0, 16);
+}
 
 rocm::Result<IndexReport> UpdateIndex(const fs::path& directory, const fs::path& index,
                                       bool rebuild) {

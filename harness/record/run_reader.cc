@@ -159,7 +159,10 @@ std::int64_t IntOr(const json& object, std::string_view key, std::int64_t fallba
 }
 
 rocm::Result<RunDamage> ReadRun(const fs::path& path,
-                                const std::function<void(const json& line)>& on_line) {
+                                const std::function<void(const json& line)>& on_line,
+                                RunParts parts) {
+  // As RunWriter begins them. Others are recognised after parsing.
+  constexpr std::string_view kRequest = R"({"type":"request",)";
   auto fd = OpenRegular(path, nullptr);
   if (!fd) return rocm::Fail(std::move(fd.error()));
   RunDamage damage;
@@ -171,6 +174,7 @@ rocm::Result<RunDamage> ReadRun(const fs::path& path,
       damage.torn_end = true;
       continue;
     }
+    if (parts == RunParts::kWithoutRequests && text.starts_with(kRequest)) continue;
     const json line = ParseLine(text);
     if (line.is_discarded()) {
       ++damage.broken_lines;

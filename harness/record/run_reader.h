@@ -22,11 +22,15 @@ struct RunDamage {
   std::int64_t broken_lines = 0;
 };
 
+// Requests are nine tenths of a run file: who does not need them need not parse them.
+enum class RunParts { kAll, kWithoutRequests };
+
 // Hands over each whole line that is a JSON object with a type, in order. kIo when the file cannot
 // be read; damage inside is counted and never an error.
 [[nodiscard]] rocm::Result<RunDamage> ReadRun(
     const std::filesystem::path& path,
-    const std::function<void(const nlohmann::json& line)>& on_line);
+    const std::function<void(const nlohmann::json& line)>& on_line,
+    RunParts parts = RunParts::kAll);
 
 // One run as a list shows it, from its first and last lines alone.
 struct RunInfo {
