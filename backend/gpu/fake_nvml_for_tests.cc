@@ -109,7 +109,7 @@ int nvmlDeviceGetUtilizationRates(void*, Utilization* out) {
   return 0;
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void* handle, unsigned long long* out) {
-  *out = Of(handle).bus == 0x21 ? 0x1 : 0x4;  // idle; power cap
+  *out = Of(handle).bus == 0x21 ? 0x1 : 0x24;  // idle; power cap and heat
   return 0;
 }
 

@@ -18,8 +18,9 @@ constexpr unsigned kTemperatureGpu = 0;
 constexpr unsigned kClockGraphics = 0;
 constexpr unsigned kClockMemory = 2;
 constexpr unsigned long long kNotAvailable = ~0ULL;
-// Software power cap, hardware slowdown, software and hardware thermal slowdown, power brake.
-constexpr unsigned long long kThrottling = 0x4 | 0x8 | 0x20 | 0x40 | 0x80;
+// Hardware slowdown, software and hardware thermal slowdown, power brake.
+constexpr unsigned long long kThrottling = 0x8 | 0x20 | 0x40 | 0x80;
+constexpr unsigned long long kPowerCap = 0x4;
 
 struct MemoryInfo {
   unsigned long long total = 0;
@@ -231,6 +232,7 @@ Sensors Nvml::Read(const std::string& uuid) const {
   unsigned long long reasons = 0;
   if (f.throttle_reasons != nullptr && f.throttle_reasons(handle, &reasons) == kSuccess) {
     sensors.throttled = (reasons & kThrottling) != 0;
+    sensors.power_limited = (reasons & kPowerCap) != 0;
   }
   return sensors;
 }

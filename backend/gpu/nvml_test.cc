@@ -62,6 +62,7 @@ TEST_F(NvmlTest, SensorsThatAreMissingAreNotZero) {
   EXPECT_EQ(sensors.memory_clock_mhz, 10501.0);
   EXPECT_EQ(sensors.busy_percent, 88.0);
   EXPECT_EQ(sensors.throttled, true);
+  EXPECT_EQ(sensors.power_limited, true);
   const Device other = ChooseDevice(Probe(places_), Vendor::kNvidia, "0").value();
   EXPECT_EQ(ReadSensors(other, places_).throttled, false) << "idle is no throttling";
 }

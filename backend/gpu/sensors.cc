@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/gpu/sensors.h"
 
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "backend/gpu/nvml.h"
@@ -24,8 +26,27 @@ std::optional<double> Labelled(const std::string& hwmon, const std::string& kind
   return std::nullopt;
 }
 
+// amdgpu's gpu_metrics, version 1.3 (kgd_pp_interface.h), which discrete cards since RDNA 2 have.
+// Its last field is a throttle status whose bits mean the same on all of them (amdgpu_smu.h): 0-15
+// power, 32-55 temperature.
+void ReadThrottling(const std::string& device, Sensors& sensors) {
+  constexpr std::size_t kSize = 120;
+  constexpr std::size_t kStatus = 112;
+  constexpr std::uint64_t kPower = 0xffff;
+  constexpr std::uint64_t kHeat = 0x00ff'ffff'0000'0000;
+  const std::string metrics = ReadText(device + "/gpu_metrics").value_or("");
+  if (metrics.size() < kSize || metrics[2] != 1 || metrics[3] != 3) return;
+  std::uint64_t status = 0;
+  std::memcpy(&status, metrics.data() + kStatus, sizeof status);
+  // All ones: the driver has no figure.
+  if (status == ~std::uint64_t{0}) return;
+  sensors.throttled = (status & kHeat) != 0;
+  sensors.power_limited = (status & kPower) != 0;
+}
+
 Sensors ReadAmd(const std::string& device) {
   Sensors sensors;
+  ReadThrottling(device, sensors);
   sensors.busy_percent = Scaled(device + "/gpu_busy_percent", 1);
   for (const auto& [number, hwmon] : Numbered(device + "/hwmon", "hwmon")) {
     sensors.temperature_celsius = Labelled(hwmon, "temp", "edge", 1e-3);

@@ -18,7 +18,8 @@ struct Sensors {
   std::optional<double> core_clock_mhz;
   std::optional<double> memory_clock_mhz;
   std::optional<double> busy_percent;
-  std::optional<bool> throttled;  // by heat or power; NVIDIA only
+  std::optional<bool> throttled;      // slowed down by heat, or by the hardware to protect itself
+  std::optional<bool> power_limited;  // at the power cap: normal under load
 
   friend bool operator==(const Sensors&, const Sensors&) = default;
 };

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 
 #include "backend/gpu/fake_machine_for_tests.h"
@@ -138,6 +139,31 @@ TEST_F(VramTest, SensorsByTheirLabels) {
   std::filesystem::remove(machine_.Path(hwmon + "power1_average"));
   machine_.Write(hwmon + "power1_input", "190000000\n");
   EXPECT_NEAR(ReadSensors(device_, machine_.places()).power_watts.value(), 190, 1e-6);
+}
+
+TEST_F(VramTest, HeatThrottlesAndAPowerCapLimits) {
+  const std::string path = "/sys/devices/pci0000:00/0000:03:00.0/gpu_metrics";
+  const auto with = [&](char content_revision, std::uint64_t status) {
+    std::string metrics(120, '\0');
+    metrics[0] = 120;
+    metrics[2] = 1;
+    metrics[3] = content_revision;
+    std::memcpy(metrics.data() + 112, &status, sizeof status);
+    machine_.Write(path, metrics);
+    return ReadSensors(device_, machine_.places());
+  };
+  EXPECT_EQ(with(3, 0).throttled, false);
+  EXPECT_EQ(with(3, 0).power_limited, false);
+  const Sensors hot = with(3, std::uint64_t{1} << 36);  // the hotspot
+  EXPECT_EQ(hot.throttled, true);
+  EXPECT_EQ(hot.power_limited, false);
+  const Sensors capped = with(3, 1);  // PPT0
+  EXPECT_EQ(capped.throttled, false);
+  EXPECT_EQ(capped.power_limited, true);
+  EXPECT_EQ(with(3, ~std::uint64_t{0}).throttled, std::nullopt) << "not known";
+  EXPECT_EQ(with(4, std::uint64_t{1} << 36).throttled, std::nullopt) << "laid out otherwise";
+  machine_.Write(path, "short");
+  EXPECT_EQ(ReadSensors(device_, machine_.places()).throttled, std::nullopt);
 }
 
 TEST(SysfsTest, NumbersAndProperties) {

@@ -83,6 +83,12 @@ std::optional<double> ErrorBound(const Calibration& calibration, const StageSumm
     const double span_ms = intervals * 1e3 / found->value;
     return span_ms > 0 ? std::optional(found->value * chunk / span_ms) : std::nullopt;
   }
+  // Proportional to the decode rate.
+  if (name == "bandwidth_utilisation_ratio") {
+    const auto rate = FindStatistic(summary, "decode_tokens_per_s.p50");
+    const auto bound = ErrorBound(calibration, summary, "decode_tokens_per_s.p50");
+    return rate && bound ? std::optional(*bound / rate->value * found->value) : std::nullopt;
+  }
   if (name == "prefill_client_tokens_per_s") {
     const double ttft = Median(summary, "ttft_sent_ms");
     return ttft > 0 ? std::optional(found->value * first / ttft) : std::nullopt;

@@ -25,8 +25,8 @@ bool IsTiming(std::string_view metric) {
   const std::string_view name = metric.substr(0, metric.find('.'));
   if (metric.ends_with(".n")) return false;
   return name.ends_with("_ms") || name.ends_with("_per_s") || name.ends_with("_s") ||
-         name == "goodput_ratio" || name == "good_requests" || name == "fairness_jain" ||
-         name == "concurrency_mean";
+         name == "goodput_ratio" || name == "bandwidth_utilisation_ratio" ||
+         name == "good_requests" || name == "fairness_jain" || name == "concurrency_mean";
 }
 
 Verdict Judge(const MetricCheck& check, const StageSummary& summary,

@@ -105,6 +105,13 @@ rocm::Result<std::unique_ptr<Target>> ManagedTarget::Start(const TargetOptions& 
   facts.argv = server.argv();
   facts.environment = server.environment();
   facts.applied = facts.model->applied;
+  const rocm::llama_server::LogFacts log = server.facts();
+  facts.layers = log.layers_total;
+  for (const auto& device : log.devices) {
+    if (!device.used) continue;
+    facts.gpus.push_back(
+        {device.description, static_cast<std::uint64_t>(device.total_mib.value_or(0)) << 20});
+  }
   facts.load_duration = server.load_duration();
   facts.pid = server.pid();
   facts.llama_server = true;

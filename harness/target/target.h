@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -35,6 +36,12 @@ struct TargetOptions {
 // "mock", "llama-server", "http://HOST:PORT" or "unix:PATH".
 [[nodiscard]] rocm::Result<TargetOptions> ParseTarget(std::string_view text);
 
+// A GPU that the model was put on, as the server's log words it.
+struct TargetGpu {
+  std::string name;  // "AMD Radeon RX 7800 XT"
+  std::uint64_t memory_bytes = 0;
+};
+
 // What is known of a running target. Where the server did not say: empty, -1 or nullopt; nothing is
 // guessed.
 struct TargetFacts {
@@ -45,6 +52,8 @@ struct TargetFacts {
   std::vector<std::string> argv;  // without secrets
   std::vector<std::string> environment;
   rocm::AppliedSettings applied;
+  std::vector<TargetGpu> gpus;
+  int layers = -1;  // that could be put on them; applied.gpu_layers were
   std::optional<rocm::ModelInfo> model;
   std::string served_model;
   std::optional<std::chrono::nanoseconds> load_duration;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ struct DeviceSample {
   std::optional<std::uint64_t> memory_used_bytes;
   std::optional<std::uint64_t> memory_total_bytes;
   std::optional<std::uint64_t> server_memory_bytes;  // of the server's process
+  // Processes that compute on it and are none of the server's.
+  int foreign_processes = 0;
   rocm::gpu::Sensors sensors;
 };
 
@@ -32,8 +35,27 @@ struct TelemetrySample {
   std::int64_t at_ns = 0;
   std::optional<double> host_cpu_share;    // of all cores, since the sample before
   std::optional<double> server_cpu_cores;  // cores that the server kept busy
+  // Cores kept busy by neither the server nor this process.
+  std::optional<double> other_cpu_cores;
   std::optional<std::int64_t> server_rss_bytes;
+  // Of the processors' packages, by RAPL, since the sample before.
+  std::optional<double> cpu_power_watts;
   std::vector<DeviceSample> devices;
+};
+
+// What was used in joules; nullopt where nothing says its power.
+struct Energy {
+  std::optional<double> gpu_j;  // of all cards: power x time, by trapezoids
+  std::optional<double> cpu_j;  // of all packages, by the processor's own counters
+};
+
+// Something that makes the times of a run doubtful.
+struct TelemetryFlag {
+  enum class Kind { kThrottled, kForeignProcess };
+  Kind kind = Kind::kThrottled;
+  std::string device;  // as in DeviceSample
+  int samples = 0;     // that showed it
+  int most = 0;        // processes at once
 };
 
 // Looks at cards, processor and the server's process in a fixed interval, on a thread of its own.
@@ -53,28 +75,31 @@ class Sampler {
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
 
-  // What the cards used since the last call, in joules: the sum over power × time. nullopt where no
-  // card says its power.
-  [[nodiscard]] std::optional<double> TakeEnergy();
+  // One look now, and what was used since the last call. Milliseconds: not while streams run.
+  [[nodiscard]] Energy TakeEnergy();
+  // What was seen since the last call.
+  [[nodiscard]] std::vector<TelemetryFlag> TakeFlags();
+  // Processor time that the sampler's own thread has taken so far.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time() const;
 
  private:
-  struct CpuTimes {
-    double busy = 0;
-    double total = 0;
-  };
+  struct Counters;
   void Work();
+  // With mutex_ held.
   [[nodiscard]] TelemetrySample Look();
-  [[nodiscard]] std::optional<CpuTimes> HostCpu() const;
+  void LookAtProcessors(double seconds, TelemetrySample& sample);
+  void LookAtDevice(const rocm::gpu::Device& device, TelemetrySample& sample);
+  void AddEnergy(double seconds, TelemetrySample& sample);
+  void Flag(TelemetryFlag::Kind kind, const std::string& device, int count);
 
   const Config config_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool quit_ = false;
-  std::optional<double> energy_j_;
-  std::optional<CpuTimes> host_before_;
-  std::optional<double> server_cpu_before_s_;
-  std::int64_t before_ns_ = 0;
-  std::thread thread_;
+  Energy energy_;
+  std::vector<TelemetryFlag> flags_;
+  std::unique_ptr<Counters> before_;
+  mutable std::thread thread_;  // its clock is asked for through a handle that is not const
 };
 
 }  // namespace harness
