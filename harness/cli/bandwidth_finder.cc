@@ -72,10 +72,10 @@ rocm::Result<MemoryBandwidth> BandwidthFinder::Bandwidth(const TargetFacts& serv
 rocm::Result<MemoryBandwidth> BandwidthFinder::HostBandwidth() {
   const std::uint64_t caches = LastLevelCacheBytes();
   if (weights_.weight_bytes_per_token <= caches) {
-    return NotKnown(fmt::format(
-        "the weights ({:.1f} MiB) fit into the processor's caches ({:.1f} MiB)",
-        static_cast<double>(weights_.weight_bytes_per_token) / (1 << 20),
-        static_cast<double>(caches) / (1 << 20)));
+    return NotKnown(
+        fmt::format("the weights ({:.1f} MiB) fit into the processor's caches ({:.1f} MiB)",
+                    static_cast<double>(weights_.weight_bytes_per_token) / (1 << 20),
+                    static_cast<double>(caches) / (1 << 20)));
   }
   if (!host_) host_ = MeasureHostBandwidth();
   return *host_;

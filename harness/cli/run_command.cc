@@ -33,6 +33,7 @@ struct RunArguments {
   std::string calibration;
   double load_timeout_s = 600;
   int rounds = 0;
+  double bandwidth_gb_per_s = 0;
   std::string prometheus_listen;
   std::string prometheus_push;
   std::string prometheus_textfile;
@@ -103,6 +104,7 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   }
   RunOptions& options = arguments.options;
   if (arguments.rounds > 0) options.rounds = arguments.rounds;
+  if (arguments.bandwidth_gb_per_s > 0) options.bandwidth_gb_per_s = arguments.bandwidth_gb_per_s;
   if (arguments.dry_run) {
     fmt::print("{}", DescribePlan(*scenarios, options.rounds, arguments.speed));
     return ExitCode::kPass;
@@ -167,6 +169,10 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   run->add_option("--out", a.options.out, "Folder for the run file")->capture_default_str();
   run->add_option("--rounds", a.rounds, "Instead of each scenario's own")
       ->check(CLI::Range(1, 1'000));
+  run->add_option("--bandwidth", a.bandwidth_gb_per_s,
+                  "GB/s (10^9 bytes) of the memory that holds the weights; default: a table of "
+                  "GPUs, or a read test of the processor's")
+      ->check(CLI::Range(0.001, 1e6));
   run->add_option("--load-threads", a.options.load_threads, "Threads that drive streams")
       ->check(CLI::Range(1, 64));
   run->add_option("--calibration", a.calibration, "Written by calibrate; default: the stored one");

@@ -8,6 +8,7 @@
 
 #include "backend/base/clock.h"
 #include "backend/gpu/devices.h"
+#include "harness/cli/bandwidth_finder.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/recorder.h"
 #include "harness/cli/run_log.h"
@@ -29,7 +30,8 @@ class RunContext {
         progress(shown_progress),
         log(run_log),
         inventory(gpus),
-        recorder(run_log.writer(), run_log.metrics()) {}
+        recorder(run_log.writer(), run_log.metrics()),
+        bandwidth(run_options.target, run_options.bandwidth_gb_per_s) {}
 
   const RunOptions& options;
   const StopSignals& signals;
@@ -37,6 +39,7 @@ class RunContext {
   RunLog& log;
   const rocm::gpu::Inventory& inventory;
   Recorder recorder;
+  BandwidthFinder bandwidth;
   RunReport report;
   // What was learnt about a model's words, by its file or URL.
   std::map<std::string, std::optional<WordCosts>> words;

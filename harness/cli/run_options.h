@@ -24,7 +24,8 @@ struct RunOptions {
   bool json = false;
   bool silent = false;
   int load_threads = 0;
-  std::optional<int> rounds;  // instead of the scenarios' own
+  std::optional<double> bandwidth_gb_per_s;  // of the memory that holds the weights
+  std::optional<int> rounds;                 // instead of the scenarios' own
   std::optional<Calibration> calibration;
   nlohmann::ordered_json calibration_json;  // the same, for the header
   RunMetrics* metrics = nullptr;            // fed with all that the run file gets

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "harness/cli/exit_code.h"
+#include "harness/cli/telemetry_gates.h"
 
 namespace harness {
 
@@ -16,8 +17,8 @@ RunEnd JudgeRun(const RunReport& report, const std::optional<rocm::Error>& lost,
     ok += stage.summary.requests_ok;
     for (const Verdict& verdict : stage.verdicts) {
       if (verdict.finding == Finding::kFail) failed = true;
-      if (verdict.finding != Finding::kInvalid) continue;
-      invalid = true;
+      if (verdict.finding != Finding::kInvalid && !IsTelemetryWarning(verdict)) continue;
+      invalid = invalid || verdict.finding == Finding::kInvalid;
       end.reasons.push_back(
           fmt::format("{} {}: {}", stage.scenario, stage.stage.name, verdict.reason));
     }

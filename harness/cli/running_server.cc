@@ -8,10 +8,12 @@
 #include <variant>
 
 #include "harness/cli/session_events.h"
+#include "harness/scenario/names.h"
 
 namespace harness {
 namespace {
 
+using rocm::Nanoseconds;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStopGrace{5'000};
@@ -36,6 +38,13 @@ rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& con
   place.stage.clear();
   context.progress.Phase(
       fmt::format("{} · starting {}", ToString(place), context.options.target_text));
+  PageCacheReport page_cache;
+  if (options.kind != TargetKind::kAttached) {
+    page_cache =
+        PreparePageCache(options.model, scenario.server.page_cache, context.signals.soft());
+    if (!page_cache.problem.empty()) context.progress.Say(page_cache.problem);
+  }
+  const MemoryInUse before = ReadMemoryInUse(context.inventory.devices, -1);
   auto target = OpenTarget(options, scenario.server, MaxStreams(scenario), context.signals.soft());
   if (!target) {
     if (context.interrupted()) {
@@ -47,10 +56,7 @@ rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& con
   std::string key = options.kind == TargetKind::kAttached ? options.url : options.model;
   std::unique_ptr<RunningServer> server(
       new RunningServer(context, std::move(place), *std::move(target), std::move(key)));
-  context.log.Note(server->place_, "server_started", DescribeServer(server->facts(), scenario));
-  if (const auto load = server->facts().load_duration) {
-    context.log.Note(server->place_, "server_ready", {{"load_ms", Milliseconds(*load)}});
-  }
+  server->NoteStart(scenario, page_cache, before);
   server->StartSampling();
   for (const std::string& line : server->facts().not_available) {
     context.progress.Say(fmt::format("not available: {}", line));
@@ -65,10 +71,30 @@ RunningServer::RunningServer(RunContext& context, RunPlace place, std::unique_pt
       target_(std::move(target)),
       model_key_(std::move(model_key)) {}
 
+void RunningServer::NoteStart(const Scenario& scenario, const PageCacheReport& page_cache,
+                              const MemoryInUse& before) {
+  RunLog& log = context_.log;
+  log.Note(place_, "server_started", DescribeServer(facts(), scenario));
+  if (facts().kind == TargetKind::kAttached) return;
+  load_values_ =
+      LoadValues(facts(), before, ReadMemoryInUse(context_.inventory.devices, facts().pid));
+  if (page_cache.resident_share) {
+    load_values_["page_cache_resident_ratio"] = *page_cache.resident_share;
+  }
+  Json ready = Json::object();
+  for (const auto& [name, value] : load_values_) ready[name] = value;
+  ready["page_cache"] = NameOf(kPageCacheNames, scenario.server.page_cache);
+  if (!page_cache.problem.empty()) ready["page_cache_problem"] = page_cache.problem;
+  log.Note(place_, "server_ready", std::move(ready));
+  bandwidth_ = context_.bandwidth.Find(facts());
+  log.Note(place_, "memory_bandwidth", context_.bandwidth.detail());
+}
+
 RunningServer::~RunningServer() { Close("the run ended early"); }
 
 void RunningServer::Close(const std::string& why) {
   if (std::exchange(closed_, true)) return;
+  const double telemetry_ms = Milliseconds(sampler_ ? sampler_->cpu_time() : Nanoseconds(0));
   sampler_.reset();
   const bool was_alive = target_->alive();
   const milliseconds grace = context_.signals.hard().stop_requested() ? milliseconds(0)
@@ -78,7 +104,9 @@ void RunningServer::Close(const std::string& why) {
   const auto stopped = target_->Stop(grace);
   if (target_->facts().kind == TargetKind::kAttached) return;
   Json detail{{"why", was_alive ? why : "it had ended by itself"},
-              {"stop_ms", Milliseconds(rocm::Now() - begin)}};
+              {"stop_ms", Milliseconds(rocm::Now() - begin)},
+              {"lived_ms", Milliseconds(begin - started_at_)},
+              {"telemetry_cpu_ms", telemetry_ms}};
   if (!stopped) detail["error"] = DescribeError(stopped.error());
   context_.log.Note(place_, was_alive ? "server_stopped" : "server_exited", std::move(detail));
 }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "harness/cli/load_memory.h"
 #include "harness/cli/run_context.h"
+#include "harness/measure/bandwidth_use.h"
 #include "harness/scenario/scenario.h"
+#include "harness/target/page_cache.h"
 #include "harness/target/target.h"
 #include "harness/telemetry/sampler.h"
 
@@ -26,6 +32,13 @@ class RunningServer {
   [[nodiscard]] Target& target() { return *target_; }
   [[nodiscard]] const TargetFacts& facts() const { return target_->facts(); }
   [[nodiscard]] Sampler& sampler() { return *sampler_; }
+  // What its decode rates are held against; nullopt where that is not known.
+  [[nodiscard]] const std::optional<BandwidthLimit>& bandwidth() const { return bandwidth_; }
+  // What its start took: load_ms, memory after it, what of the model was in the page cache before.
+  // Once, for the stage that follows it; empty from then on.
+  [[nodiscard]] std::map<std::string, double> TakeLoadValues() {
+    return std::exchange(load_values_, {});
+  }
   // The key of what was learnt about its model.
   [[nodiscard]] const std::string& model_key() const { return model_key_; }
 
@@ -35,6 +48,8 @@ class RunningServer {
  private:
   RunningServer(RunContext& context, RunPlace place, std::unique_ptr<Target> target,
                 std::string model_key);
+  void NoteStart(const Scenario& scenario, const PageCacheReport& page_cache,
+                 const MemoryInUse& before);
   void StartSampling();
 
   RunContext& context_;
@@ -42,6 +57,9 @@ class RunningServer {
   const std::unique_ptr<Target> target_;
   const std::string model_key_;
   std::unique_ptr<Sampler> sampler_;
+  std::optional<BandwidthLimit> bandwidth_;
+  std::map<std::string, double> load_values_;
+  const rocm::TimePoint started_at_ = rocm::Now();
   bool closed_ = false;
 };
 

@@ -57,6 +57,8 @@ Json DescribeHost(const TelemetrySample& sample) {
   };
   put("host_cpu_share", sample.host_cpu_share);
   put("server_cpu_cores", sample.server_cpu_cores);
+  put("other_cpu_cores", sample.other_cpu_cores);
+  put("cpu_power_watts", sample.cpu_power_watts);
   put("server_rss_bytes", sample.server_rss_bytes);
   return json;
 }
@@ -78,6 +80,8 @@ Json DescribeDevice(const DeviceSample& device) {
   put("memory_clock_mhz", device.sensors.memory_clock_mhz);
   put("busy_percent", device.sensors.busy_percent);
   put("throttled", device.sensors.throttled);
+  put("power_limited", device.sensors.power_limited);
+  if (device.foreign_processes > 0) json["foreign_processes"] = device.foreign_processes;
   return json;
 }
 

@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "harness/cli/session_events.h"
+#include "harness/cli/telemetry_gates.h"
+#include "harness/measure/bandwidth_use.h"
 #include "harness/measure/clock_reconciliation.h"
 #include "harness/target/server_counters.h"
 
@@ -22,11 +25,17 @@ Json DescribeOutcome(const StageOutcome& outcome) {
           {"chunks", outcome.chunks}};
 }
 
-void AddEnergy(double joules, const std::vector<RequestRecord>& records, Json& detail) {
+void AddEnergy(const Energy& energy, const std::vector<RequestRecord>& records,
+               StageSummary& summary) {
   std::int64_t tokens = 0;
   for (const RequestRecord& record : records) tokens += record.tokens;
-  detail["energy_j"] = joules;
-  if (tokens > 0) detail["energy_j_per_token"] = joules / static_cast<double>(tokens);
+  const auto add = [&](const std::string& name, const std::optional<double>& joules) {
+    if (!joules) return;
+    summary.values[name] = *joules;
+    if (tokens > 0) summary.values[name + "_per_token"] = *joules / static_cast<double>(tokens);
+  };
+  add("energy_j", energy.gpu_j);
+  add("cpu_energy_j", energy.cpu_j);
 }
 
 void AddSaturation(const Saturation& saturation, Json& detail) {
@@ -79,9 +88,11 @@ StageResult PassStage(RunContext& context, RunningServer& server, const StageTas
   const bool counted = stage.record && target.facts().llama_server;
   const auto before = counted ? ReadServerCounters(target.endpoint()) : std::nullopt;
   (void)server.sampler().TakeEnergy();
+  (void)server.sampler().TakeFlags();
   StageResult result;
   result.outcome = RunStage(input);
-  const auto energy = server.sampler().TakeEnergy();
+  const Energy energy = server.sampler().TakeEnergy();
+  const std::vector<TelemetryFlag> flags = server.sampler().TakeFlags();
   result.records = recorder.EndStage();
   result.server_died = !target.alive();
 
@@ -100,8 +111,12 @@ StageResult PassStage(RunContext& context, RunningServer& server, const StageTas
     const auto after =
         counted && !result.server_died ? ReadServerCounters(target.endpoint()) : std::nullopt;
     detail["clocks"] = DescribeClocks(ReconcileStage(records.records, before, after));
-    if (energy) AddEnergy(*energy, records.records, detail);
     result.judged = SummariseStage(*task.scenario, stage, records, result.outcome);
+    StageSummary& summary = result.judged->summary;
+    AddEnergy(energy, records.records, summary);
+    if (server.bandwidth()) AddBandwidthUse(*server.bandwidth(), summary);
+    summary.values.merge(server.TakeLoadValues());
+    std::ranges::move(JudgeTelemetry(flags, summary), std::back_inserter(result.judged->gates));
     if (result.judged->saturation) AddSaturation(*result.judged->saturation, detail);
   }
   context.log.Note(place, "stage_finished", std::move(detail));

@@ -10,9 +10,9 @@
 namespace harness {
 namespace {
 
-constexpr std::array<const char*, 9> kColumns = {"scenario", "stage",        "n",
-                                                 "failed",   "TTFT ms p50",  "p99",
-                                                 "TPOT ms",  "decode tok/s", "throughput tok/s"};
+constexpr std::array<const char*, 10> kColumns = {
+    "scenario",         "stage", "n", "failed", "TTFT ms p50", "p99", "TPOT ms", "decode tok/s",
+    "throughput tok/s", "MBU %"};
 using Row = std::array<std::string, kColumns.size()>;
 
 // Characters, not bytes.
@@ -25,6 +25,12 @@ std::string Number(double value) {
   if (value >= 1000) return fmt::format("{:.0f}", value);
   if (value >= 100) return fmt::format("{:.1f}", value);
   return value >= 1 ? fmt::format("{:.2f}", value) : fmt::format("{:.3f}", value);
+}
+
+// Empty where it is not known: a column without any value is not shown.
+std::string Percent(const StageSummary& summary, std::string_view path) {
+  const auto ratio = FindStatistic(summary, path);
+  return ratio ? fmt::format("{:.1f}", ratio->value * 100) : "";
 }
 
 class Cells {
@@ -65,7 +71,8 @@ Row MakeRow(const StageReport& stage, bool& unsupported) {
           cells.Of("ttft_ms.p99", false),
           cells.Of("tpot_ms.p50", false),
           cells.Of("decode_tokens_per_s.p50", true),
-          cells.Of("throughput_tokens_per_s", false)};
+          cells.Of("throughput_tokens_per_s", false),
+          Percent(stage.summary, "bandwidth_utilisation_ratio")};
   unsupported = unsupported || cells.unsupported;
   return row;
 }
@@ -73,11 +80,13 @@ Row MakeRow(const StageReport& stage, bool& unsupported) {
 void Append(const Row& row, const std::array<std::size_t, kColumns.size()>& widths,
             std::string& out) {
   for (std::size_t i = 0; i < row.size(); ++i) {
+    if (widths[i] == 0) continue;
     const std::string pad(widths[i] - Width(row[i]), ' ');
     // Words left, numbers right.
+    if (i > 0) out += "  ";
     out += i < 2 ? row[i] + pad : pad + row[i];
-    out += i + 1 < row.size() ? "  " : "\n";
   }
+  out += '\n';
 }
 
 // "pp512 @ d8192   1241.5 ± 15.4 t/s", as llama-bench prints it.
@@ -90,6 +99,27 @@ std::string LlamaBenchRow(const StageReport& stage) {
   if (found == stage.summary.distributions.end()) return "";
   return fmt::format("{:<20} {:>10.2f} ± {:.2f} t/s (n = {})\n", name, found->second.mean,
                      found->second.sd, found->second.n);
+}
+
+// Of a scenario that starts a server for each round.
+std::string LoadRow(const StageReport& stage) {
+  const auto load = stage.summary.rounds.find("load_ms");
+  if (load == stage.summary.rounds.end() || load->second.rounds < 2) return "";
+  std::string text =
+      fmt::format("{}{}{}: loaded in {} ms", stage.scenario, stage.variant.empty() ? "" : " ",
+                  stage.variant, Number(load->second.mean));
+  if (load->second.low && load->second.high) {
+    text += fmt::format(" [{}–{}]", Number(*load->second.low), Number(*load->second.high));
+  }
+  text += fmt::format(" (n = {})", load->second.rounds);
+  const auto gib = [&](const char* name, const char* what) {
+    const auto bytes = stage.summary.values.find(name);
+    if (bytes == stage.summary.values.end()) return;
+    text += fmt::format(", {} {:.2f} GiB", what, bytes->second / (1 << 30));
+  };
+  gib("vram_after_load_bytes", "VRAM after it");
+  gib("server_rss_bytes", "server RSS");
+  return text + "\n";
 }
 
 std::string Verdicts(const RunReport& report) {
@@ -158,11 +188,14 @@ std::string FormatTable(const RunReport& report) {
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
   }
+  const auto last = [](const Row& row) { return row.back().empty(); };
+  if (std::all_of(rows.begin() + 1, rows.end(), last)) widths.back() = 0;
   if (!report.stages.empty()) {
     for (const Row& row : rows) Append(row, widths, out);
   }
   if (unsupported) out += "* too few samples for this percentile\n";
   for (const StageReport& stage : report.stages) out += LlamaBenchRow(stage);
+  for (const StageReport& stage : report.stages) out += LoadRow(stage);
   if (!report.stages.empty()) out += Verdicts(report);
   out += fmt::format("{}: {}\n", ToString(report.end.status), report.file.string());
   // What made the run fail as a whole has its own line already.

@@ -24,7 +24,8 @@ constexpr std::string_view kShown[] = {"ttft_ms.p50",
                                        "e2e_ms.p99",
                                        "icl_ms.p50",
                                        "icl_ms.p99",
-                                       "throughput_tokens_per_s"};
+                                       "throughput_tokens_per_s",
+                                       "bandwidth_utilisation_ratio"};
 
 std::map<std::string, double> ErrorBounds(const Calibration* calibration,
                                           const StageSummary& summary) {

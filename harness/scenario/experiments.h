@@ -12,6 +12,9 @@
 
 namespace harness {
 
+// Of the model's file, before a server is started. kCold: dropped from it; kWarm: read into it.
+enum class PageCache { kAsItIs, kCold, kWarm };
+
 // How a server that we start is started. What is not set is left to the backend's own rules. Where
 // we attach to a running server none of it applies, and the records say so.
 struct ServerSettings {
@@ -21,11 +24,14 @@ struct ServerSettings {
   std::optional<std::string> kv_type_k;
   std::optional<std::string> kv_type_v;
   std::optional<int> gpu_layers;
+  std::optional<std::string> split_mode;    // over several GPUs: "none", "layer", "row", "tensor"
+  std::optional<std::string> tensor_split;  // their shares: "3,1"
   std::optional<int> threads;
   std::optional<int> batch_size;   // of the prompt, logical
   std::optional<int> ubatch_size;  // of the prompt, physical
   std::vector<std::string> args;   // appended
   std::map<std::string, std::string> environment;
+  PageCache page_cache = PageCache::kAsItIs;
   friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };
 
@@ -41,14 +47,22 @@ enum class SweepParameter {
   kContextPerSlot,  // this and those below start the server anew
   kSlots,
   kBatchSize,
+  kThreads,
+  kGpuLayers,
+  kSplitMode,    // this and those below have words
+  kTensorSplit,  //
+  kPageCache,
 };
 [[nodiscard]] std::string_view ToString(SweepParameter parameter);
+[[nodiscard]] bool HasWords(SweepParameter parameter);
 
 struct SweepAxis {
   SweepParameter parameter = SweepParameter::kConcurrency;
   std::vector<double> values;
   // Rates only: stop after the first value that the server could not keep up with.
   bool until_saturation = false;
+  std::vector<std::string> words = {};  // instead of values, see HasWords()
+  [[nodiscard]] std::size_t size() const { return words.empty() ? values.size() : words.size(); }
 };
 
 // One side of a comparison: what differs from the scenario's own server.

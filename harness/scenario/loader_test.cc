@@ -136,7 +136,17 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"("slo":)", R"("sweep": {"parameter": "concurrency", "values": [1, 2]}, "slo":)",
                 "$.sweep: concurrency needs a recorded closed_loop stage"},
         Refusal{R"("slo":)", R"("sweep": {"parameter": "slots", "values": [1, 1]}, "slo":)",
-                "$.sweep.values[1]: stands twice"}));
+                "$.sweep.values[1]: stands twice"},
+        Refusal{R"("slo":)",
+                R"("sweep": {"parameter": "split_mode", "values": ["layer", "rows"]}, "slo":)",
+                "$.sweep.values[1]: must be none, layer, row or tensor"},
+        Refusal{R"("slo":)", R"("sweep": {"parameter": "tensor_split", "values": ["3;1"]}, "slo":)",
+                "$.sweep.values[0]: must be shares: \"3,1\""},
+        Refusal{R"("slo":)",
+                R"("sweep": {"parameter": "page_cache", "values": ["cold", "cold"]}, "slo":)",
+                "$.sweep.values[1]: stands twice"},
+        Refusal{R"("slots": 4)", R"("page_cache": "hot")",
+                "$.server.page_cache: is \"hot\", must be one of as_it_is, cold, warm"}));
 
 TEST(Loader, SyntaxErrorsNameLineAndColumn) {
   EXPECT_THAT(Error("{\n  \"schema\": 1,,\n}"), StartsWith("f.json: parse error at line 2"));
@@ -181,6 +191,12 @@ TEST(Loader, RoundTripsEveryOtherPart) {
                               "until_saturation": true},
                              {"parameter": "slots", "values": [1, 4]}],
                    "timing": "unjudged", "rounds": 3, "restart_server": true, "slo":)"),
+           With(R"("slots": 4)",
+                R"("split_mode": "row", "tensor_split": "3,1.5", "page_cache": "cold")"),
+           With(R"("slo":)",
+                R"("sweep": [{"parameter": "tensor_split", "values": ["1,1", "3,1"]},
+                             {"parameter": "page_cache", "values": ["cold", "warm"]},
+                             {"parameter": "gpu_layers", "values": [0, -1]}], "slo":)"),
            With(R"("metric": "requests_failed", "op": "==", "value": 0)", R"("answer": "chain")"),
            With(R"("metric": "requests_failed", "op": "==", "value": 0)",
                 R"("answer": {"matches": "^ w[0-9]+"})"),

@@ -33,7 +33,9 @@ inline constexpr NameTable<JudgedOn, 4> kOnNames{{{"anywhere", JudgedOn::kAnywhe
                                                   {"hardware", JudgedOn::kHardware},
                                                   {"mock", JudgedOn::kMock},
                                                   {"chain", JudgedOn::kChain}}};
-inline constexpr NameTable<SweepParameter, 8> kSweepNames{
+inline constexpr NameTable<PageCache, 3> kPageCacheNames{
+    {{"as_it_is", PageCache::kAsItIs}, {"cold", PageCache::kCold}, {"warm", PageCache::kWarm}}};
+inline constexpr NameTable<SweepParameter, 13> kSweepNames{
     {{"concurrency", SweepParameter::kConcurrency},
      {"rate_per_s", SweepParameter::kRate},
      {"prompt_tokens", SweepParameter::kPromptTokens},
@@ -41,7 +43,12 @@ inline constexpr NameTable<SweepParameter, 8> kSweepNames{
      {"output_tokens", SweepParameter::kOutputTokens},
      {"context_per_slot", SweepParameter::kContextPerSlot},
      {"slots", SweepParameter::kSlots},
-     {"batch_size", SweepParameter::kBatchSize}}};
+     {"batch_size", SweepParameter::kBatchSize},
+     {"threads", SweepParameter::kThreads},
+     {"gpu_layers", SweepParameter::kGpuLayers},
+     {"split_mode", SweepParameter::kSplitMode},
+     {"tensor_split", SweepParameter::kTensorSplit},
+     {"page_cache", SweepParameter::kPageCache}}};
 inline constexpr NameTable<FaultAction, 4> kFaultActionNames{{{"kill", FaultAction::kKill},
                                                               {"segv", FaultAction::kSegv},
                                                               {"stop", FaultAction::kStop},

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <regex>
 
@@ -27,6 +28,49 @@ std::vector<std::string> Strings(ObjectReader& object, const char* key, std::siz
   return strings;
 }
 
+constexpr std::array<std::string_view, 4> kSplitModes = {"none", "layer", "row", "tensor"};
+
+// "", or what is wrong with it.
+std::string WrongWord(SweepParameter parameter, const std::string& word) {
+  switch (parameter) {
+    case SweepParameter::kSplitMode:
+      if (std::ranges::find(kSplitModes, word) != kSplitModes.end()) return "";
+      return "must be none, layer, row or tensor";
+    case SweepParameter::kTensorSplit:
+      // Up to 16 shares.
+      static const std::regex shares(R"(\d{1,6}(\.\d{1,3})?(,\d{1,6}(\.\d{1,3})?){0,15})");
+      return std::regex_match(word.substr(0, 256), shares) ? "" : "must be shares: \"3,1\"";
+    case SweepParameter::kPageCache:
+      for (const auto& [name, value] : kPageCacheNames) {
+        if (name == word) return "";
+      }
+      return "must be cold, warm or as_it_is";
+    default: return "";
+  }
+}
+
+void ParseValue(const nlohmann::json& value, const std::string& path, SweepAxis& axis,
+                Findings& findings) {
+  if (HasWords(axis.parameter)) {
+    const std::string word = AsString(value, path, findings);
+    const std::string wrong = WrongWord(axis.parameter, word);
+    if (!wrong.empty()) findings.Add(path, wrong);
+    if (std::ranges::find(axis.words, word) != axis.words.end()) findings.Add(path, "stands twice");
+    axis.words.push_back(word);
+    return;
+  }
+  const bool whole = axis.parameter != SweepParameter::kRate;
+  double min = whole ? 1 : 0.001;
+  if (axis.parameter == SweepParameter::kDepth) min = 0;
+  if (axis.parameter == SweepParameter::kGpuLayers) min = -1;
+  const double number = AsNumber(value, path, min, 1 << 20, findings);
+  if (whole && number != std::floor(number)) findings.Add(path, "must be a whole number");
+  if (std::ranges::find(axis.values, number) != axis.values.end()) {
+    findings.Add(path, "stands twice");
+  }
+  axis.values.push_back(number);
+}
+
 SweepAxis ParseAxis(const nlohmann::json& value, const std::string& path, Findings& findings) {
   ObjectReader object(value, path, findings);
   SweepAxis axis;
@@ -36,17 +80,8 @@ SweepAxis ParseAxis(const nlohmann::json& value, const std::string& path, Findin
   if (const auto* values = object.Require("values")) {
     const std::string at = object.PathOf("values");
     const auto elements = AsArray(*values, at, 1, 64, findings);
-    const bool whole = axis.parameter != SweepParameter::kRate;
-    const double min = axis.parameter == SweepParameter::kDepth ? 0 : (whole ? 1 : 0.001);
     for (std::size_t i = 0; i < elements.size(); ++i) {
-      const double number = AsNumber(*elements[i], AtIndex(at, i), min, 1 << 20, findings);
-      if (whole && number != std::floor(number)) {
-        findings.Add(AtIndex(at, i), "must be a whole number");
-      }
-      if (std::find(axis.values.begin(), axis.values.end(), number) != axis.values.end()) {
-        findings.Add(AtIndex(at, i), "stands twice");
-      }
-      axis.values.push_back(number);
+      ParseValue(*elements[i], AtIndex(at, i), axis, findings);
     }
   }
   axis.until_saturation = object.Boolean("until_saturation").value_or(false);
@@ -107,6 +142,16 @@ ServerSettings ParseServer(const nlohmann::json& value, const std::string& path,
   server.kv_type_k = object.String("kv_type_k");
   server.kv_type_v = object.String("kv_type_v");
   server.gpu_layers = Int(object, "gpu_layers", -1, 10'000);
+  const auto word = [&](const char* key, SweepParameter parameter) {
+    auto text = object.String(key);
+    const std::string wrong = text ? WrongWord(parameter, *text) : "";
+    if (!wrong.empty()) object.Fail(key, wrong);
+    return text;
+  };
+  server.split_mode = word("split_mode", SweepParameter::kSplitMode);
+  server.tensor_split = word("tensor_split", SweepParameter::kTensorSplit);
+  server.page_cache =
+      object.Enum<PageCache>("page_cache", kPageCacheNames).value_or(PageCache::kAsItIs);
   server.threads = Int(object, "threads", 1, 4'096);
   server.batch_size = Int(object, "batch_size", 1, 1 << 20);
   server.ubatch_size = Int(object, "ubatch_size", 1, 1 << 20);

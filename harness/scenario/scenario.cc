@@ -16,6 +16,7 @@ std::string_view ToString(WorkloadApi api) { return NameOf(kApiNames, api); }
 std::string_view ToString(CompareOp op) { return NameOf(kOpNames, op); }
 std::string_view ToString(JudgedOn on) { return NameOf(kOnNames, on); }
 std::string_view ToString(SweepParameter parameter) { return NameOf(kSweepNames, parameter); }
+bool HasWords(SweepParameter parameter) { return parameter >= SweepParameter::kSplitMode; }
 std::string_view ToString(FaultAction action) { return NameOf(kFaultActionNames, action); }
 std::string_view ToString(FaultMoment moment) { return NameOf(kFaultMomentNames, moment); }
 
@@ -70,11 +71,14 @@ ServerSettings Merge(const ServerSettings& base, const ServerSettings& over) {
   take(merged.kv_type_k, over.kv_type_k);
   take(merged.kv_type_v, over.kv_type_v);
   take(merged.gpu_layers, over.gpu_layers);
+  take(merged.split_mode, over.split_mode);
+  take(merged.tensor_split, over.tensor_split);
   take(merged.threads, over.threads);
   take(merged.batch_size, over.batch_size);
   take(merged.ubatch_size, over.ubatch_size);
   merged.args.insert(merged.args.end(), over.args.begin(), over.args.end());
   for (const auto& [name, value] : over.environment) merged.environment[name] = value;
+  if (over.page_cache != PageCache::kAsItIs) merged.page_cache = over.page_cache;
   return merged;
 }
 

@@ -5,12 +5,13 @@
 
 #include <algorithm>
 
+#include "harness/scenario/names.h"
+
 namespace harness {
 namespace {
 
 bool NeedsNewServer(SweepParameter parameter) {
-  return parameter == SweepParameter::kContextPerSlot || parameter == SweepParameter::kSlots ||
-         parameter == SweepParameter::kBatchSize;
+  return parameter >= SweepParameter::kContextPerSlot;
 }
 
 void Apply(SweepParameter parameter, double value, Scenario& scenario) {
@@ -40,7 +41,34 @@ void Apply(SweepParameter parameter, double value, Scenario& scenario) {
     case SweepParameter::kContextPerSlot: scenario.server.context_per_slot = whole; break;
     case SweepParameter::kSlots: scenario.server.slots = whole; break;
     case SweepParameter::kBatchSize: scenario.server.batch_size = whole; break;
+    case SweepParameter::kThreads: scenario.server.threads = whole; break;
+    case SweepParameter::kGpuLayers: scenario.server.gpu_layers = whole; break;
+    case SweepParameter::kSplitMode:
+    case SweepParameter::kTensorSplit:
+    case SweepParameter::kPageCache: break;  // have words
   }
+}
+
+void Apply(SweepParameter parameter, const std::string& word, Scenario& scenario) {
+  ServerSettings& server = scenario.server;
+  if (parameter == SweepParameter::kSplitMode) server.split_mode = word;
+  if (parameter == SweepParameter::kTensorSplit) server.tensor_split = word;
+  if (parameter != SweepParameter::kPageCache) return;
+  for (const auto& [name, value] : kPageCacheNames) {
+    if (name == word) server.page_cache = value;
+  }
+}
+
+// "0.5", "layer"; the commas of "3,1" would end the value in a variant's name.
+std::string ApplyValue(const SweepAxis& axis, std::size_t index, Scenario& scenario) {
+  if (!HasWords(axis.parameter)) {
+    Apply(axis.parameter, axis.values[index], scenario);
+    return fmt::format("{}", axis.values[index]);
+  }
+  std::string word = axis.words[index];
+  Apply(axis.parameter, word, scenario);
+  std::ranges::replace(word, ',', ':');
+  return word;
 }
 
 }  // namespace
@@ -50,17 +78,18 @@ std::vector<Variant> Expand(const Scenario& scenario) {
   std::stable_partition(axes.begin(), axes.end(),
                         [](const SweepAxis& a) { return NeedsNewServer(a.parameter); });
   std::size_t count = 1;
-  for (const SweepAxis& axis : axes) count *= axis.values.size();
+  for (const SweepAxis& axis : axes) count *= axis.size();
   std::vector<Variant> variants;
   for (std::size_t i = 0; i < count; ++i) {
     Variant variant{.name = "", .scenario = scenario, .values = {}, .new_server = true};
     variant.scenario.sweep.clear();
     std::size_t stride = count;
     for (const SweepAxis& axis : axes) {
-      stride /= axis.values.size();
-      const double value = axis.values[i / stride % axis.values.size()];
-      Apply(axis.parameter, value, variant.scenario);
-      variant.values.push_back(value);
+      stride /= axis.size();
+      const std::size_t index = i / stride % axis.size();
+      const std::string value = ApplyValue(axis, index, variant.scenario);
+      variant.values.push_back(HasWords(axis.parameter) ? static_cast<double>(index)
+                                                        : axis.values[index]);
       variant.name +=
           fmt::format("{}{}={}", variant.name.empty() ? "" : ",", ToString(axis.parameter), value);
     }

@@ -59,5 +59,27 @@ TEST(Expand, EveryParameterReachesItsPlace) {
   EXPECT_TRUE(v.sweep.empty());
 }
 
+TEST(Expand, WordsReachTheServer) {
+  Scenario scenario = Base();
+  scenario.sweep = {{SweepParameter::kConcurrency, {3}, false},
+                    {SweepParameter::kSplitMode, {}, false, {"layer", "row"}},
+                    {SweepParameter::kTensorSplit, {}, false, {"3,1"}},
+                    {SweepParameter::kPageCache, {}, false, {"cold"}},
+                    {SweepParameter::kGpuLayers, {-1}, false},
+                    {SweepParameter::kThreads, {2}, false}};
+  const auto variants = Expand(scenario);
+  ASSERT_EQ(variants.size(), 2u);
+  EXPECT_EQ(variants[1].name,
+            "split_mode=row,tensor_split=3:1,page_cache=cold,gpu_layers=-1,threads=2,"
+            "concurrency=3");
+  const ServerSettings& server = variants[1].scenario.server;
+  EXPECT_EQ(server.split_mode, "row");
+  EXPECT_EQ(server.tensor_split, "3,1");
+  EXPECT_EQ(server.page_cache, PageCache::kCold);
+  EXPECT_EQ(server.gpu_layers, -1);
+  EXPECT_EQ(server.threads, 2);
+  EXPECT_TRUE(variants[1].new_server);
+}
+
 }  // namespace
 }  // namespace harness

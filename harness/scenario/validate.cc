@@ -98,7 +98,7 @@ void ValidateSweep(const Scenario& scenario, Findings& findings) {
                        [&](const Stage& s) { return s.record && (AsOpen(s) != nullptr) == open; });
   };
   for (const SweepAxis& axis : scenario.sweep) {
-    variants *= std::max<std::size_t>(axis.values.size(), 1);
+    variants *= std::max<std::size_t>(axis.size(), 1);
     if (!seen.insert(axis.parameter).second) {
       findings.Add("$.sweep", fmt::format("{} stands twice", ToString(axis.parameter)));
     }

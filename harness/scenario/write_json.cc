@@ -100,11 +100,16 @@ Json Write(const ServerSettings& s) {
   put("kv_type_k", s.kv_type_k);
   put("kv_type_v", s.kv_type_v);
   put("gpu_layers", s.gpu_layers);
+  put("split_mode", s.split_mode);
+  put("tensor_split", s.tensor_split);
   put("threads", s.threads);
   put("batch_size", s.batch_size);
   put("ubatch_size", s.ubatch_size);
   if (!s.args.empty()) json["args"] = s.args;
   if (!s.environment.empty()) json["environment"] = s.environment;
+  if (s.page_cache != PageCache::kAsItIs) {
+    json["page_cache"] = NameOf(kPageCacheNames, s.page_cache);
+  }
   return json;
 }
 
@@ -169,9 +174,10 @@ std::string ToJson(const Scenario& s) {
             {"stages", Json::array()}};
   for (const Stage& stage : s.stages) json["stages"].push_back(Write(stage));
   for (const SweepAxis& axis : s.sweep) {
-    json["sweep"].push_back({{"parameter", ToString(axis.parameter)},
-                             {"values", axis.values},
-                             {"until_saturation", axis.until_saturation}});
+    json["sweep"].push_back(
+        {{"parameter", ToString(axis.parameter)},
+         {"values", HasWords(axis.parameter) ? Json(axis.words) : Json(axis.values)},
+         {"until_saturation", axis.until_saturation}});
   }
   if (!s.slo.empty()) json["slo"] = Write(s.slo);
   for (const Expectation& e : s.expect) json["expect"].push_back(Write(e));

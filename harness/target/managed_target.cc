@@ -65,6 +65,12 @@ rocm::LoadConfig MakeLoadConfig(const TargetOptions& options, const ServerSettin
     config.extra_args.insert(config.extra_args.end(),
                              {"--ubatch-size", fmt::format("{}", *settings.ubatch_size)});
   }
+  if (settings.split_mode) {
+    config.extra_args.insert(config.extra_args.end(), {"--split-mode", *settings.split_mode});
+  }
+  if (settings.tensor_split) {
+    config.extra_args.insert(config.extra_args.end(), {"--tensor-split", *settings.tensor_split});
+  }
   const auto append = [&config](const std::vector<std::string>& args) {
     config.extra_args.insert(config.extra_args.end(), args.begin(), args.end());
   };
