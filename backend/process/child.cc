@@ -5,6 +5,7 @@
 #include <csignal>
 #include <utility>
 
+#include "backend/process/proc.h"
 #include "backend/process/supervisor.h"
 
 namespace rocm::process {
@@ -12,6 +13,11 @@ namespace {
 
 // Between SIGKILL and the end: the kernel may have gigabytes of pinned memory to give back.
 constexpr std::chrono::milliseconds kKillTimeout{10'000};
+
+// Without CPU time for so long after the second SIGTERM, it hangs: llama-server's signal handlers
+// take locks, and in about one stop of ten under load they wait for the thread they interrupted.
+constexpr std::chrono::milliseconds kHangs{500};
+constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
 
@@ -59,7 +65,7 @@ Result<StopResult> Child::Stop(std::chrono::milliseconds grace, std::chrono::mil
       ask();
       if (!supervisor_->WaitExitedUntil(std::min(start + nudge, end)) && start + nudge < end) {
         ask();
-        static_cast<void>(supervisor_->WaitExitedUntil(end));
+        WaitWhileItWorks(end);
       }
     }
     if (!supervisor_->exit_info()) {
@@ -73,6 +79,20 @@ Result<StopResult> Child::Stop(std::chrono::milliseconds grace, std::chrono::mil
   result.exit = supervisor_->exit_info().value();
   result.duration = Now() - start;
   return result;
+}
+
+void Child::WaitWhileItWorks(TimePoint end) const {
+  std::uint64_t ticks = 0;
+  TimePoint last_work = Now();
+  while (!supervisor_->WaitExitedUntil(std::min(Now() + kLookEvery, end))) {
+    const TimePoint now = Now();
+    const auto stat = ReadStat(pid());
+    if (stat && stat->cpu_ticks != ticks) {
+      ticks = stat->cpu_ticks;
+      last_work = now;
+    }
+    if (now >= end || now - last_work >= kHangs) return;
+  }
 }
 
 bool Child::Signal(int signal) { return supervisor_->Send(signal, Supervisor::Target::kProcess); }

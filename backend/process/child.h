@@ -71,7 +71,8 @@ class Child {
   // True when exit_info() is set, at the latest after `timeout`.
   [[nodiscard]] bool WaitExited(std::chrono::milliseconds timeout) const;
 
-  // SIGTERM to the group, again after `nudge`, SIGKILL after `grace`; then waits for the end.
+  // SIGTERM to the group, again after `nudge`, SIGKILL after `grace`; then waits for the end. A
+  // process that uses no CPU for half a second after the second SIGTERM hangs, and is killed then.
   // kInternal when the kernel does not let go of the process. Idempotent.
   [[nodiscard]] Result<StopResult> Stop(std::chrono::milliseconds grace,
                                         std::chrono::milliseconds nudge = std::chrono::milliseconds{
@@ -87,6 +88,8 @@ class Child {
 
  private:
   class Supervisor;
+  // Until it ends, hangs or `end` has come.
+  void WaitWhileItWorks(TimePoint end) const;
   explicit Child(std::unique_ptr<Supervisor> supervisor);
   std::unique_ptr<Supervisor> supervisor_;
 };

@@ -186,6 +186,27 @@ TEST(ChildTest, StopKillsWhatDoesNotListen) {
   EXPECT_GE(stopped->duration, milliseconds(300));
 }
 
+TEST(ChildTest, StopDoesNotWaitForWhatHangs) {
+  Lines lines;
+  const auto child = StartOrDie(HelperOptions({"ignore-term"}, &lines));
+  ASSERT_EQ(lines.Await("ready"), "ready");
+  const auto stopped = child->Stop(milliseconds(30'000));
+  ASSERT_TRUE(stopped);
+  EXPECT_TRUE(stopped->killed);
+  EXPECT_LT(stopped->duration, milliseconds(15'000));
+}
+
+TEST(ChildTest, StopWaitsForWhatWorks) {
+  Lines lines;
+  const auto child = StartOrDie(HelperOptions({"slow-term"}, &lines));
+  ASSERT_EQ(lines.Await("ready"), "ready");
+  const auto stopped = child->Stop(milliseconds(30'000));
+  ASSERT_TRUE(stopped);
+  EXPECT_FALSE(stopped->killed);
+  EXPECT_EQ(stopped->exit, Code(43));
+  EXPECT_GE(stopped->duration, milliseconds(1'000));  // more than what counts as hanging
+}
+
 TEST(ChildTest, StopEndsAStoppedProcessKindly) {
   Lines lines;
   const auto child = StartOrDie(HelperOptions({"hang"}, &lines));

@@ -63,10 +63,16 @@ std::optional<ProcessStat> ReadStat(pid_t pid) {
   }
   const auto parent = ParseNumber<pid_t>(fields[1]);
   const auto group = ParseNumber<pid_t>(fields[2]);
+  const auto user = ParseNumber<std::uint64_t>(fields[11]);
+  const auto kernel = ParseNumber<std::uint64_t>(fields[12]);
   const auto start = ParseNumber<std::uint64_t>(fields[19]);
-  if (fields[0].size() != 1 || !parent || !group || !start) return std::nullopt;
-  return ProcessStat{
-      .pid = pid, .state = fields[0][0], .parent = *parent, .group = *group, .start_ticks = *start};
+  if (fields[0].size() != 1 || !parent || !group || !user || !kernel || !start) return std::nullopt;
+  return ProcessStat{.pid = pid,
+                     .state = fields[0][0],
+                     .parent = *parent,
+                     .group = *group,
+                     .cpu_ticks = *user + *kernel,
+                     .start_ticks = *start};
 }
 
 std::string ReadExe(pid_t pid) {

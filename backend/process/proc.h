@@ -17,6 +17,7 @@ struct ProcessStat {
   char state = '?';  // R, S, D, T, Z …
   pid_t parent = 0;
   pid_t group = 0;
+  std::uint64_t cpu_ticks = 0;    // of all its threads, user and kernel
   std::uint64_t start_ticks = 0;  // since boot; with the pid it names a process for good
 };
 

@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kTemplateDeadline{10'000};
 
+// What a llama-server gets to notice that its streams are gone (it needs 6 ms). SIGTERM meanwhile
+// finds it holding its queue's lock, which its signal handler wants as well: one in ten hung.
+constexpr std::chrono::milliseconds kSettle{50};
+
 http::CallOptions CallOptionsFor(const GenerateConfig& config) {
   http::CallOptions options;
   options.deadline = config.deadline.count() > 0 ? std::min(config.deadline, kTemplateDeadline)
@@ -166,10 +170,12 @@ bool ServerModel::Alive() const {
 Result<void> ServerModel::Close() {
   const std::lock_guard lock(close_mutex_);
   if (restarter_) restarter_->Disarm();
+  const bool streaming = core_->streams.size() > 0;
   core_->streams.CloseAll(ErrorCode::kClosed);
   const auto server = core_->server();
   if (server == nullptr) return {};
   core_->set_server(nullptr);
+  if (streaming) static_cast<void>(server->WaitExited(kSettle));
   auto report = server->Stop(plan_.server.load.stop_grace);
   if (!report) return Fail(std::move(report.error()));
   return {};

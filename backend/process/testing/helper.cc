@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/base/clock.h"
 #include "backend/process/child.h"
 #include "backend/process/environment.h"
 #include "backend/process/spawn.h"
@@ -65,6 +66,17 @@ int SecondTerm(const Arguments&) {
     if (++g_terms == 2) ::_exit(42);
   });
   return Hang();
+}
+
+// Takes more than a second of work to end, and says so by nothing but its use of the CPU.
+int SlowTerm(const Arguments&) {
+  ::signal(SIGTERM, [](int) { ++g_terms; });
+  Say("ready");
+  while (g_terms == 0) ::poll(nullptr, 0, 5);
+  const auto end = rocm::Now() + std::chrono::milliseconds(1'200);
+  while (rocm::Now() < end) {
+  }
+  return 43;
 }
 
 int Tick(const Arguments&) {
@@ -244,6 +256,7 @@ int main(int argc, char** argv) {
       {"hang", [](const Arguments&) { return Hang(); }},
       {"ignore-term", IgnoreTerm},
       {"second-term", SecondTerm},
+      {"slow-term", SlowTerm},
       {"tick", Tick},
       {"flood", Flood},
       {"long-line", LongLine},
