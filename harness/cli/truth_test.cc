@@ -117,7 +117,8 @@ TEST_P(Truth, ChunkTimesAreTheTrueOnes) {
 INSTANTIATE_TEST_SUITE_P(Streams, Truth,
                          ::testing::Values(Bar{1, testing::Times(1'000, 200) / 1'000.0},
                                            Bar{16, testing::Times(1'000, 300) / 1'000.0},
-                                           Bar{64, testing::Times(1'000, 500) / 1'000.0}),
+                                           Bar{64, testing::Times(1'000, 500) / 1'000.0},
+                                           Bar{256, testing::Times(2'000, 1'000) / 1'000.0}),
                          [](const auto& test) {
                            return "of_" + std::to_string(test.param.concurrency);
                          });

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: EUPL-1.2
+#pragma once
+
+#include <optional>
+
+#include "backend/base/clock.h"
+#include "backend/http/stream_types.h"
+#include "backend/wire/completion_delta.h"
+#include "harness/load/request_factory.h"
+#include "harness/load/stage_runner.h"
+#include "harness/load/stage_state.h"
+
+namespace harness {
+
+// One request on the wire: its record, which is filled chunk by chunk. Belongs to one load thread.
+class RequestInFlight {
+ public:
+  // `state` must outlive it.
+  RequestInFlight(StageState& state, const RequestKey& key, const PreparedRequest& prepared);
+
+  // The sink of its stream. Allocates nothing.
+  bool OnDelta(const rocm::wire::CompletionDelta& delta, rocm::TimePoint at, bool coalesced);
+  // `due`: when it was to be sent, in an open loop.
+  void Finish(rocm::http::StreamEnd&& end, std::optional<rocm::TimePoint> due);
+
+  FinishedRequest done;
+
+ private:
+  StageState& state_;
+  int pending_tokens_ = 0;
+};
+
+}  // namespace harness
