@@ -216,7 +216,7 @@ class LoadThread::Loop {
   const int id_;
   const int of_;
   asio::io_context context_{1};
-  std::unordered_set<std::state_ptr<rocm::http::StreamCanceller>> cancellers_;
+  std::unordered_set<std::shared_ptr<rocm::http::StreamCanceller>> cancellers_;
   std::unordered_set<asio::steady_timer*> waiting_;
   int in_flight_ = 0;
   asio::steady_timer* room_ = nullptr;

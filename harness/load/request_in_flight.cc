@@ -13,10 +13,10 @@ RequestInFlight::RequestInFlight(StageState& state, const RequestKey& key,
                                  const PreparedRequest& prepared)
     : state_(state) {
   RequestRecord& r = done.record;
-  r.scenario = shared.input.scenario;
-  r.variant = shared.input.variant;
-  r.round = shared.input.round;
-  r.stage = shared.input.stage->name;
+  r.scenario = state.input.scenario;
+  r.variant = state.input.variant;
+  r.round = state.input.round;
+  r.stage = state.input.stage->name;
   r.index = key.index;
   // Room for all of it: the sink then never allocates while it is being timed.
   const auto tokens = static_cast<std::size_t>(std::clamp(prepared.output_tokens, 0, 65'536));
