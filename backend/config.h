@@ -63,7 +63,7 @@ struct LoadConfig {
   std::vector<std::string> extra_args{};
   // Added to the server's environment, over the allowlisted part of ours.
   std::map<std::string, std::string> environment{};
-  // Fails with kStartTimeout when the server has neither logged nor become ready for this long…
+  // kStartTimeout when it has neither logged, nor read from storage, nor become ready for this long
   std::chrono::milliseconds stall_timeout{120'000};
   // … or is not ready after this long, log or not.
   std::chrono::milliseconds load_timeout{600'000};

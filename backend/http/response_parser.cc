@@ -33,9 +33,17 @@ class ResponseParser::Message : public beast_http::basic_parser<false> {
     body_limit(limits.body_bytes);
   }
 
+  // Beast asserts that the last chunk's header is seen with four bytes more, which is so unless it
+  // is the first as well and comes in pieces. No first chunk is shorter than "0\r\n\r\n".
+  [[nodiscard]] bool waits_for_first_chunk(std::size_t available) {
+    return is_header_done() && chunked() && !chunk_begun_ && available < kShortestChunk;
+  }
+
   ResponseHead head;
 
  private:
+  static constexpr std::size_t kShortestChunk = 5;
+
   void on_request_impl(beast_http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int code, string_view, int, error_code&) override { head.status = code; }
   void on_field_impl(beast_http::field name, string_view, string_view value,
@@ -64,7 +72,9 @@ class ResponseParser::Message : public beast_http::basic_parser<false> {
     if (!sink_(View(body))) ec = StopCode();
     return body.size();
   }
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {
+    chunk_begun_ = true;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) override {
     return on_body_impl(body, ec);
   }
@@ -73,6 +83,7 @@ class ResponseParser::Message : public beast_http::basic_parser<false> {
   const Limits& limits_;
   const BodySink& sink_;
   std::size_t fields_ = 0;
+  bool chunk_begun_ = false;
 };
 
 ResponseParser::ResponseParser(const Limits& limits, BodySink sink)
@@ -97,6 +108,7 @@ ResponseParser::Status ResponseParser::Feed(std::string_view bytes, std::size_t&
   used = 0;
   if (error_) return Status::kFailed;
   for (;;) {
+    if (message_->waits_for_first_chunk(bytes.size() - used)) return Status::kMore;
     error_code ec;
     used += message_->put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), ec);
     if (ec == beast_http::error::need_more) {

@@ -11,6 +11,8 @@ constexpr std::chrono::milliseconds kDrainTime{1'000};
 
 StageOrder RunContext::Order() {
   if (signals.hard().stop_requested()) return StageOrder::kCancel;
+  // What is not kept need not be measured.
+  if (recorder.write_failure()) return StageOrder::kCancel;
   if (!interrupted()) return StageOrder::kRun;
   const rocm::TimePoint now = rocm::Now();
   if (!draining_since_) {

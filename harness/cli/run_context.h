@@ -45,8 +45,11 @@ class RunContext {
   std::map<std::string, std::optional<WordCosts>> words;
 
   [[nodiscard]] bool interrupted() const { return signals.soft().stop_requested(); }
-  // A failure or a signal has ended the run: nothing more is begun.
-  [[nodiscard]] bool over() const { return interrupted() || report.failure.has_value(); }
+  // A failure, a signal or a run file that can no longer be written has ended the run: nothing more
+  // is begun.
+  [[nodiscard]] bool over() const {
+    return interrupted() || report.failure.has_value() || recorder.write_failure().has_value();
+  }
   // What the signals ask of a stage that runs. After the first one streams may finish for a moment.
   [[nodiscard]] StageOrder Order();
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <fstream>
 #include <random>
@@ -92,6 +93,29 @@ TEST(SecondSignal, EndsAtOnce) {
   EXPECT_EQ(bench.Wait(), 130);
   EXPECT_LT(rocm::Now() - begin, std::chrono::seconds(2));
   for (const pid_t child : children) EXPECT_FALSE(IsAlive(child));
+}
+
+// A limit on file sizes stands in for the full disk: the write fails in the same place.
+TEST(FullDisk, EndsTheRunAndKeepsWhatWasWritten) {
+  const ScratchFolder folder;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 128 << 10;
+  const auto arguments = Arguments(folder, {"", {"--mock-token-ms", "0.2"}, ""});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  BenchProcess bench(arguments);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(bench.Wait(std::chrono::seconds(30)), 4) << bench.err();  // of 60 it was to run
+  EXPECT_THAT(bench.out(), ::testing::HasSubstr("cannot write to " + folder.RunFile()));
+  EXPECT_TRUE(bench.Children().empty());
+  std::ifstream in(folder.RunFile());
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  ASSERT_GT(lines.size(), 3u);
+  for (std::size_t n = 0; n + 1 < lines.size(); ++n) {
+    EXPECT_FALSE(json::parse(lines[n], nullptr, false).is_discarded()) << lines[n];
+  }
 }
 
 TEST(Sigkill, AtRandomMomentsLosesAtMostTheLastLine) {
