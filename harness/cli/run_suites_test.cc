@@ -222,34 +222,5 @@ TEST(OpenLoop, BelowSaturationTheOfferedRateIsKept) {
               1.0, 0.01);
 }
 
-TEST(Attached, IsNeitherStartedNorStopped) {
-  const ScratchFolder folder;
-  // A server that someone else runs: another run's, held by a long stage.
-  const std::string slow = folder.Write("slow.json", R"({
-    "schema": 1, "name": "slow", "why": "Holds a server.", "kind": "load", "timing": "unjudged",
-    "server": {"slots": 4, "context_per_slot": 256,
-      "args": ["--mock-ttft-ms", "60000"]},
-    "workload": {"api": "native", "prompt": {"text": "x"}, "output_tokens": {"fixed": 1}},
-    "stages": [{"name": "hold", "closed_loop": {"concurrency": 1}, "requests": 1}]})");
-  BenchProcess holder({"run", slow, "--target", "mock", "--out", folder.At("held"), "--quiet"});
-  // The first children only answer --version and --help.
-  pid_t server = 0;
-  ASSERT_TRUE(Eventually([&] {
-    for (const pid_t child : holder.Children()) {
-      std::ifstream file("/proc/" + std::to_string(child) + "/cmdline");
-      const std::string words(std::istreambuf_iterator<char>(file), {});
-      if (words.find("--alias") != std::string::npos) server = child;
-    }
-    return server != 0;
-  }));
-  BenchProcess refused({"run", SourcePath("scenarios/seed/ttft.json"), "--target",
-                        "unix:" + folder.At("none.sock"), "--out", folder.At("runs"), "--quiet"});
-  EXPECT_EQ(refused.Wait(), 3);
-  EXPECT_TRUE(IsAlive(server));
-  holder.Signal(15);
-  EXPECT_EQ(holder.Wait(), 130);
-  EXPECT_FALSE(IsAlive(server));
-}
-
 }  // namespace
 }  // namespace harness::testing
