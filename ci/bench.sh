@@ -42,5 +42,6 @@ mapfile -t files < <(find "$out" -maxdepth 1 -name '*.jsonl' -newer "$before" | 
 
 step "report"
 "$bench" report "${files[@]}" --out "$out/report"
-printf 'Report: %s\n' "$out/report/FINDINGS.md"
+"$bench" dashboard "$out" --out "$out/report/dashboard.html" >/dev/null
+printf 'Report: %s\nAll runs: %s\n' "$out/report/FINDINGS.md" "$out/report/dashboard.html"
 exit "$rc"

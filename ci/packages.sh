@@ -10,7 +10,8 @@ build_packages=(g++ cmake ninja-build ccache lld pkg-config git ca-certificates
   libbenchmark-dev libgtest-dev libgmock-dev
   python3 python3-matplotlib python3-numpy python3-jinja2)
 test_packages=(python3-pytest python3-jsonschema python3-decorator libblas3 liblapack3 libgfortran5 liblbfgsb0
-  clang clang-format libclang-rt-14-dev curl)
+  clang clang-format libclang-rt-14-dev curl
+  chromium)  # the dashboard in a browser: 120 MB to fetch, 15 s to install
 
 wanted=("${build_packages[@]}")
 case ${1:-test} in

@@ -20,6 +20,7 @@ struct CommandContext {
 // Each adds its subcommand to `app`.
 void AddRunCommand(CLI::App& app, CommandContext& context);
 void AddSynthCommand(CLI::App& app, CommandContext& context);
+// report and dashboard.
 void AddReportCommand(CLI::App& app, CommandContext& context);
 void AddCalibrateCommand(CLI::App& app, CommandContext& context);
 void AddChatCommand(CLI::App& app, CommandContext& context);

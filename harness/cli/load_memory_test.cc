@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "backend/gguf/chain_model.h"
 #include "backend/gpu/fake_machine_for_tests.h"
+#include "harness/cli/load_estimate.h"
 #include "harness/cli/run_report.h"
 #include "harness/cli/telemetry_gates.h"
 
@@ -12,6 +16,29 @@ namespace {
 
 using rocm::gpu::FakeMachine;
 constexpr double kMiB = 1 << 20;
+
+TEST(LoadEstimate, FollowsWhatTheServerApplied) {
+  const std::string model =
+      std::filesystem::path(::testing::TempDir()) / "load_estimate_chain.gguf";
+  ASSERT_TRUE(rocm::gguf::WriteChainModel(model));
+  TargetFacts server;
+  server.kind = TargetKind::kLlamaServer;
+  server.applied.slots = 1;
+  server.applied.context_per_slot = 1024;
+  const auto on_cpu = EstimateValues(server, model);
+  EXPECT_GT(on_cpu.at("estimate_host_bytes"),
+            static_cast<double>(std::filesystem::file_size(model)) / 2);
+  EXPECT_FALSE(on_cpu.contains("estimate_device_bytes"));
+  server.applied.slots = 4;
+  EXPECT_GT(EstimateValues(server, model).at("estimate_host_bytes"),
+            on_cpu.at("estimate_host_bytes"));
+  server.gpus.push_back({});
+  EXPECT_GT(EstimateValues(server, model).at("estimate_device_bytes"), 0);
+  EXPECT_TRUE(EstimateValues(server, model + ".not").empty());
+  server.kind = TargetKind::kMock;
+  EXPECT_TRUE(EstimateValues(server, model).empty());
+  std::filesystem::remove(model);
+}
 
 TEST(LoadMemory, OfTheCardThatTheServerUses) {
   FakeMachine machine;

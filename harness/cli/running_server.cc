@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "harness/cli/load_estimate.h"
 #include "harness/cli/session_events.h"
 #include "harness/scenario/names.h"
 
@@ -83,6 +84,7 @@ void RunningServer::NoteStart(const Scenario& scenario, const PageCacheReport& p
   }
   Json ready = Json::object();
   for (const auto& [name, value] : load_values_) ready[name] = value;
+  for (const auto& [name, value] : EstimateValues(facts(), model_key_)) ready[name] = value;
   ready["page_cache"] = NameOf(kPageCacheNames, scenario.server.page_cache);
   if (!page_cache.problem.empty()) ready["page_cache_problem"] = page_cache.problem;
   log.Note(place_, "server_ready", std::move(ready));

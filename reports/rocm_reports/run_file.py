@@ -6,6 +6,7 @@ import json
 import pathlib
 
 MAX_LINE_BYTES = 64 << 20
+REQUEST = b'{"type":"request",'  # as rocm-bench writes it; a line in another form is parsed
 
 
 def _as_dict(value):
@@ -25,6 +26,7 @@ class Run:
         self.end = None
         self.problems = []
         self.sha256 = ""
+        self.requests_skipped = 0
 
     @property
     def run_id(self):
@@ -84,8 +86,9 @@ def _add(run, number, raw):
         run.problems.append(f"line {number} has no known type")
 
 
-def read_run(path):
-    """The run in `path`. OSError when it cannot be opened; damage inside becomes `problems`."""
+def read_run(path, requests=True):
+    """The run in `path`. OSError when it cannot be opened; damage inside becomes `problems`.
+    Without `requests` their lines, most of a file, are counted and not parsed."""
     run = Run(path)
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -94,13 +97,47 @@ def read_run(path):
             raw = file.readline(MAX_LINE_BYTES)
             if not raw:
                 break
-            digest.update(raw)
+            if requests:
+                digest.update(raw)
             number += 1
+            if not requests and raw.startswith(REQUEST):
+                run.requests_skipped += 1
+                continue
             if not raw.endswith(b"\n"):
                 run.problems.append(f"line {number} is cut off")
                 continue
             _add(run, number, raw.decode("utf-8", "replace"))
-    run.sha256 = digest.hexdigest()
+    run.sha256 = digest.hexdigest() if requests else ""
     if not run.header:
         run.problems.append("no header line")
     return run
+
+
+def _header(path):
+    try:
+        with open(path, "rb") as file:
+            line = json.loads(file.readline(MAX_LINE_BYTES).decode("utf-8", "replace"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return line if isinstance(line, dict) and line.get("type") == "header" else {}
+
+
+def run_before(run):
+    """The newest whole run of the same suite and target that started before this one, from the
+    folder of its file; None without one. Headers of the others are read, nothing else."""
+    def key(header):
+        return str(header.get("started_at", "")), str(header.get("run_id", ""))
+
+    def same(header):
+        return all(header.get(k) == run.header.get(k) for k in ("suite", "target"))
+
+    found = [(key(h), p) for p in run.path.parent.glob("*.jsonl")
+             for h in [_header(p)] if h and same(h) and key(h) < key(run.header)]
+    for _, path in sorted(found, reverse=True):
+        try:
+            earlier = read_run(path, requests=False)
+        except OSError:
+            continue
+        if earlier.end is not None:
+            return earlier
+    return None

@@ -37,9 +37,11 @@ def md(value, limit=80):
 
 
 def plot_label(value, limit=44):
-    """For matplotlib: a leading underscore would hide the line from the legend. Texts are drawn
-    with parse_math=False."""
-    text = clean(value, limit)
+    """For matplotlib: a leading underscore would hide the line from the legend; marks stacked on one
+    letter overflow its rasteriser, and fonts lack most of them. Texts are drawn with
+    parse_math=False."""
+    text = "".join(c for c in unicodedata.normalize("NFC", clean(value, limit))
+                   if not unicodedata.category(c).startswith("M"))
     return "\u200a" + text if text.startswith("_") else text or "(no name)"
 
 

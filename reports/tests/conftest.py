@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: EUPL-1.2
 """Sample runs come from the C++ writer itself: write-sample-run in ROCM_TEST_BIN_DIR."""
 
+import datetime
+import json
 import os
 import pathlib
 import subprocess
@@ -50,3 +52,44 @@ def hostile(tmp_path_factory):
 def partial(tmp_path_factory):
     return write_sample(tmp_path_factory.mktemp("runs"), "--partial", "--rounds", "2",
                         "--requests", "3")
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def lines_of_bytes(path):
+    """Of a file that may not be UTF-8."""
+    return [json.loads(x) for x in path.read_bytes().decode("utf-8", "replace").splitlines()]
+
+
+def write_lines(path, lines):
+    path.write_text("".join(json.dumps(x, separators=(",", ":")) + "\n" for x in lines))
+    return path
+
+
+def make_nights(directory, count, edit=lambda night, lines: None):
+    """`count` runs of one suite, a day apart, from one sample run; a build that is new every
+    night."""
+    one = write_sample(directory / "one", "--rounds", "2", "--requests", "2")
+    source = lines_of(one)
+    paths = []
+    for night in range(count):
+        lines = json.loads(json.dumps(source))
+        at = datetime.datetime(2026, 1, 1, 2, 0) + datetime.timedelta(days=night)
+        header = lines[0]
+        header["run_id"] = f"{at:%Y%m%dT%H%M%SZ}-{night:08x}"
+        header["started_at"] = f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+        build = f"b{1000 + night}"
+        header["fingerprint"]["covariates"]["server_build"] = header["server"]["build"] = build
+        edit(night, lines)
+        paths.append(write_lines(directory / f"{header['run_id']}.jsonl", lines))
+    return paths
+
+
+def browse(pages):
+    """What Chromium saw of pages, see browser.mjs."""
+    done = subprocess.run(["node", pathlib.Path(__file__).parent / "browser.mjs"], text=True,
+                          input=json.dumps({"pages": pages}), capture_output=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -3,18 +3,21 @@
 
 import json
 
+import conftest
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import report
-from rocm_reports import plots, run_file
+import test_text
+from rocm_reports import plots, run_file, statistics
+from rocm_reports.plots import latency, style, sweep
 
 
 @pytest.fixture()
 def figures(monkeypatch):
     """Keeps the figures that are saved, so that a test can read them back."""
     kept = []
-    monkeypatch.setattr(plots.plt, "close", kept.append)
+    monkeypatch.setattr(style.plt, "close", kept.append)
     yield kept
     monkeypatch.undo()
     plt.close("all")
@@ -22,7 +25,7 @@ def figures(monkeypatch):
 
 def draw(path, scenario, out, plot=plots.plot_latency):
     run = run_file.read_run(path)
-    summaries = dict(plots.group_summaries(run))[scenario]
+    summaries = dict(statistics.group_summaries(run))[scenario]
     assert plot(run, scenario, summaries, out)
     return run, summaries
 
@@ -123,7 +126,7 @@ def test_ratios_are_those_of_the_rounds(sample, tmp_path, figures):
 @pytest.mark.parametrize("variants", [["a", "b", "c"], ["x=1", "y=2", "x=3"], ["x=1", "x=2"],
                                       ["x=1", "x=two", "x=3"], ["", "", ""]])
 def test_what_is_no_sweep_is_not_drawn_as_one(variants):
-    assert plots.swept_axis([{"variant": v, "stage": "s"} for v in variants]) is None
+    assert sweep.swept_axis([{"variant": v, "stage": "s"} for v in variants]) is None
 
 
 def test_positions_are_medians_of_the_gaps(sample, tmp_path, figures):
@@ -144,6 +147,30 @@ def test_hostile_names_are_drawn(hostile, tmp_path):
     assert all(p.name in text for p in pictures)
 
 
+def test_sixty_hostile_names_are_drawn(small, tmp_path):
+    """Each as a scenario's heading, a label of a line and a comparison's name."""
+    lines = conftest.lines_of(small)
+    summary = next(x for x in lines if x["type"] == "summary" and x["round"] == 0)
+    key = {k: summary[k] for k in ("scenario", "variant", "stage", "round")}
+    requests = [x for x in lines if x["type"] == "request" and all(x[k] == v for k, v in key.items())]
+    names = test_text.HOSTILE
+    assert len(names) >= 60
+    for start in range(0, len(names), 12):
+        some, out = names[start:start + 12], []
+        for n in some:
+            out += [{**x, "scenario": some[0], "variant": n} for x in (summary, *requests)]
+        run = run_file.read_run(conftest.write_lines(tmp_path / "run.jsonl", [lines[0], *out]))
+        run.header.update(target=some[-1], run_id=some[-1])
+        summaries = statistics.group_summaries(run)[0][1]
+        assert latency.plot_latency(run, some[0], summaries, tmp_path / f"{start}.png")
+        assert (tmp_path / f"{start}.png").read_bytes().startswith(b"\x89PNG")
+    with style.styled():
+        figure = style.plt.figure()
+        for n in names:
+            style.heading(figure, run, n, "note", 3.0, 0.1)
+        style.save(figure, tmp_path / "headings.png")
+
+
 def test_an_underscore_does_not_hide_a_line(hostile, tmp_path, figures):
     draw(hostile, "_hidden|`x`", tmp_path / "p.png")
     assert len(figures[0].legends[0].get_texts()) == 1
@@ -159,9 +186,9 @@ def test_the_same_run_gives_the_same_picture(small, tmp_path):
 
 def test_tokens_per_chunk_divide_the_gap():
     request = {"outcome": "ok", "chunks": [[0, 1], [8_000_000, 4], [9_000_000, -1]]}
-    assert list(plots.itl_samples([request])) == [1.0, 2.0]
+    assert list(latency.itl_samples([request])) == [1.0, 2.0]
 
 
 def test_failed_requests_are_not_drawn():
     request = json.loads('{"outcome": "stalled", "scheduled_ns": 1, "first_token_ns": 5}')
-    assert len(plots.ttft_samples([request])) == 0
+    assert len(latency.ttft_samples([request])) == 0
