@@ -3,11 +3,14 @@
 # Makes a real llama-server out of Debian sid's own packages, for any recent Debian: no root, no
 # chroot, nothing installed, nothing written but DEST and, while it works, DEST.tmp.*.
 #
-#   ci/llama_server_debian.sh DEST [--vulkan]
+#   ci/llama_server_debian.sh DEST [--vulkan] [--cuda] [--hip]
 #
 #   DEST/llama-server DEST/llama-bench DEST/llama-batched-bench DEST/llama-quantize
 #   DEST/llama-tokenize            CPU only
 #   DEST/llama-server-vulkan       with --vulkan: on Mesa's software Vulkan device (llvmpipe)
+#   DEST/vulkan/llama-server-card  with --vulkan: on this machine's card, by its own driver or Mesa's
+#   DEST/llama-server-cuda         with --cuda: NVIDIA, 340 MB from contrib and non-free
+#   DEST/llama-server-hip          with --hip: AMD, 480 MB
 #
 # The second time it only looks: no network, no change. Remove DEST to get newer packages. DEST may
 # be moved. Exit 3: the mirror does not deliver the packages. Exit 1: anything else.
@@ -17,6 +20,8 @@ readonly programs=(llama-server llama-bench llama-batched-bench llama-quantize l
 readonly cpu_packages=(llama.cpp-tools llama.cpp-tools-extra)
 readonly vulkan_packages=("${cpu_packages[@]}" libggml0-backend-vulkan libvulkan1
                           mesa-vulkan-drivers)
+readonly cuda_packages=("${cpu_packages[@]}" libggml0-backend-cuda)
+readonly hip_packages=("${cpu_packages[@]}" libggml0-backend-hip)
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 fail() {
@@ -40,7 +45,7 @@ write_apt_conf() { # DIR MIRROR
   local dir=$1 mirror=$2
   mkdir -p "$dir"/{etc,lists/partial,archives/partial,log}
   : >"$dir/status"
-  echo "deb [signed-by=$keyring] $mirror sid main" >"$dir/sources.list"
+  echo "deb [signed-by=$keyring] $mirror sid main contrib non-free" >"$dir/sources.list"
   {
     apt-config dump | grep -E '^Acquire::(https?|ftp|Proxy|Retries)[:" ]|^Acquire::https?$' || true
     cat <<CONF
@@ -166,30 +171,65 @@ make_vulkan() { # DIR
   local icd
   icd=$(cd "$1/prefix" && ls usr/share/vulkan/icd.d/lvp_icd*.json | head -n 1) ||
     fail "the packages hold no software Vulkan driver"
-  # A bare name is found through --library-path; an absolute one would point into the system.
-  sed -Ei 's|("library_path": *")[^"]*/|\1|' "$1/prefix/$icd"
+  write_card_wrapper "$1"
   write_wrapper "$1/llama-server" prefix llama-server \
     "export VK_DRIVER_FILES=\$p/$icd GGML_VK_VISIBLE_DEVICES=\"\${GGML_VK_VISIBLE_DEVICES:-0}\""
   prove "$1/llama-server"
 }
 
+# The machine's own Vulkan drivers, and Mesa's for cards where it brings none.
+write_card_wrapper() { # DIR
+  local more="" file icds=$1/prefix/usr/share/vulkan/icd.d
+  # A bare name is found through --library-path; an absolute one would point into the system.
+  sed -Ei 's|("library_path": *")[^"]*/|\1|' "$icds"/*.json
+  for file in "$icds"/radeon_icd*.json "$icds"/intel_icd*.json; do
+    [[ ! -e $file ]] || more+="\$p/${file#"$1/prefix/"}:"
+  done
+  write_wrapper "$1/llama-server-card" prefix llama-server "export VK_ADD_DRIVER_FILES=\"${more%:}\""
+}
+
+# CUDA or HIP: a prefix of its own too. The driver's own library belongs to the running kernel's
+# module, so it is the machine's that is used.
+make_card() { # DIR PACKAGE...
+  local dir=$1
+  shift
+  build_prefix "$dir/prefix" "$@"
+  rm -f "$dir"/prefix/usr/lib/*-linux-gnu/{,nvidia/current/}libcuda.so*
+  write_wrapper "$dir/llama-server" prefix llama-server
+  prove "$dir/llama-server"
+}
+
+# Built aside, stamped, then renamed: DEST is whole or it is not there. Who comes second in a race
+# finds the stamp and throws its own away.
+install_part() { # DEST KIND
+  touch "$work/$2/stamp"
+  mv -nT "$work/$2" "$1/$2" || [[ -e $1/$2/stamp ]] || fail "cannot create $1/$2"
+  ln -sfn "$2/llama-server" "$1/llama-server-$2"
+}
+
 main() {
-  local dest="" vulkan=0 argument
+  local dest="" wanted=() missing=() argument kind usage="usage: $0 DEST [--vulkan] [--cuda] [--hip]"
   for argument in "$@"; do
     case $argument in
-      --vulkan) vulkan=1 ;;
-      -*) fail "unknown option $argument; usage: $0 DEST [--vulkan]" ;;
+      --vulkan | --cuda | --hip) wanted+=("${argument#--}") ;;
+      -*) fail "unknown option $argument; $usage" ;;
       *)
-        [[ -z $dest ]] || fail "one DEST only; usage: $0 DEST [--vulkan]"
+        [[ -z $dest ]] || fail "one DEST only; $usage"
         dest=$argument
         ;;
     esac
   done
-  [[ -n $dest ]] || fail "usage: $0 DEST [--vulkan]"
-  local missing_cpu=1 missing_vulkan=$vulkan
+  [[ -n $dest ]] || fail "$usage"
+  local missing_cpu=1
   [[ -e $dest/stamp ]] && missing_cpu=0
-  [[ -e $dest/vulkan/stamp && -x $dest/llama-server-vulkan ]] && missing_vulkan=0
-  ((missing_cpu || missing_vulkan)) || return 0
+  for kind in "${wanted[@]}"; do
+    [[ -e $dest/$kind/stamp && -x $dest/llama-server-$kind ]] || missing+=("$kind")
+  done
+  # Made by an older version of this script.
+  if [[ -e $dest/vulkan/stamp && ! -x $dest/vulkan/llama-server-card ]]; then
+    write_card_wrapper "$dest/vulkan"
+  fi
+  ((missing_cpu || ${#missing[@]})) || return 0
 
   local tool
   for tool in apt-get apt-config dpkg dpkg-deb awk sed; do
@@ -206,22 +246,21 @@ main() {
   trap 'rm -rf "$work"' EXIT
   chmod 755 "$work"
 
-  # Built aside, stamped, then renamed: DEST is whole or it is not there. Who comes second in a race
-  # finds the stamp and throws its own away.
   if ((missing_cpu)); then
     mkdir "$work/cpu"
     make_cpu "$work/cpu"
     touch "$work/cpu/stamp"
     mv -nT "$work/cpu" "$dest" || [[ -e $dest/stamp ]] || fail "cannot create $dest"
   fi
-  if ((missing_vulkan)); then
-    mkdir "$work/vulkan"
-    make_vulkan "$work/vulkan"
-    touch "$work/vulkan/stamp"
-    mv -nT "$work/vulkan" "$dest/vulkan" || [[ -e $dest/vulkan/stamp ]] ||
-      fail "cannot create $dest/vulkan"
-    ln -sfn vulkan/llama-server "$dest/llama-server-vulkan"
-  fi
+  for kind in "${missing[@]}"; do
+    mkdir "$work/$kind"
+    case $kind in
+      vulkan) make_vulkan "$work/vulkan" ;;
+      cuda) make_card "$work/cuda" "${cuda_packages[@]}" ;;
+      hip) make_card "$work/hip" "${hip_packages[@]}" ;;
+    esac
+    install_part "$dest" "$kind"
+  done
   return 0
 }
 

@@ -4,7 +4,7 @@
 # Takes hours on 2 cores. ci/soak.sh [CTEST_ARGUMENT…], e.g. ci/soak.sh -R orphan
 . "$(dirname "$0")/lib.sh"
 "$root/ci/packages.sh" test
-"$root/ci/llama_server_debian.sh" "$cache/llama-server"
+"$root/ci/llama_server_debian.sh" "$cache/llama-server" --vulkan
 export ROCM_TEST_LLAMA_SERVER=$cache/llama-server/llama-server ROCM_SOAK=1
 export PYTHONPATH=$cache/scipy/root/usr/lib/python3/dist-packages
 for preset in ${ROCM_SOAK_PRESETS:-release asan tsan}; do

@@ -85,6 +85,10 @@ TEST(Start, VersionAndHelpNameWhatTheBuildKnows) {
   EXPECT_EQ(version.exit.code, 0);
   EXPECT_TRUE(version.output.empty());
   EXPECT_TRUE(version.log.starts_with("version: 0.7.0 (build 11669, commit Debian)\n"));
+  EXPECT_EQ(RunToEnd({"--list-devices"}).output, "Available devices:\n  (none)\n");
+  EXPECT_EQ(RunToEnd({"--mock-preset", "rx7800xt-gemma3-4b", "--list-devices"}).output,
+            "Available devices:\n"
+            "  ROCm0: AMD Radeon RX 7800 XT (16368 MiB, 16214 MiB free)\n");
   const std::string current = RunToEnd({"--help"}).output;
   EXPECT_TRUE(Has(current, "--sse-ping-interval"));
   EXPECT_TRUE(Has(current, "--load-mode MODE"));

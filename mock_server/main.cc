@@ -30,6 +30,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}", mock::VersionText(options.dialect));
     return 0;
   }
+  if (options.list_devices) {
+    fmt::print("{}", mock::DevicesText(options.timing));
+    return 0;
+  }
   if (options.help) {
     fmt::print("{}", mock::HelpText(options.dialect));
     return 0;

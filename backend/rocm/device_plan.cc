@@ -108,7 +108,9 @@ Result<int> FitContext(const gguf::Metadata& metadata, const LoadConfig& config,
               fmt::format("{} needs {} and {} has {:.1f} GiB free: take a smaller model, fewer "
                           "gpu_layers, a shorter context or set ignore_estimate",
                           metadata.path, Figures(*estimate),
-                          device.device ? gpu::Describe(*device.device) : "the device",
+                          !device.label.empty() ? device.label
+                          : device.device       ? gpu::Describe(*device.device)
+                                                : "the device",
                           GiB(*device.free_device_bytes)));
 }
 

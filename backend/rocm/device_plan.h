@@ -24,6 +24,7 @@ struct DevicePlan {
   gpu::Mask mask;
   std::optional<gpu::Device> device;               // where this library can see it
   std::optional<std::uint64_t> free_device_bytes;  // before loading
+  std::string label;                               // how errors call it; empty: described
 };
 
 // Fails with kBackendUnavailable (no such device here, with the reasons) or kInvalidArgument (a pin

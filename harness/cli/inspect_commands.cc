@@ -14,10 +14,12 @@
 #include "backend/gguf/discovery.h"
 #include "backend/gguf/estimate.h"
 #include "backend/gguf/metadata.h"
+#include "backend/gguf/synthetic_model.h"
 #include "backend/gpu/devices.h"
 #include "backend/gpu/vram.h"
 #include "backend/llama_server/server.h"
 #include "harness/cli/commands.h"
+#include "harness/target/preflight.h"
 
 namespace harness {
 namespace {
@@ -135,6 +137,9 @@ ExitCode Models(std::string directory, bool as_json) {
 
 struct EstimateArguments {
   std::string model;
+  std::string shape;  // instead of a model
+  std::string type = "q4_0";
+  TargetOptions target;  // where it is to go; empty: every device is shown
   gguf::MemoryRequest request;
   bool no_flash_attention = false;
   bool json = false;
@@ -153,15 +158,56 @@ void PrintSide(std::string_view name, const gguf::MemoryEstimate::Side& side) {
              GiB(side.kv), GiB(side.compute), GiB(side.overhead), GiB(side.total()));
 }
 
+rocm::Result<gguf::Metadata> MetadataOf(const EstimateArguments& arguments) {
+  if (arguments.model.empty() == arguments.shape.empty()) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                      "give either a model file or --shape NAME");
+  }
+  if (arguments.shape.empty()) return gguf::ReadMetadata(arguments.model);
+  const gguf::ModelShape* shape = gguf::FindModelShape(arguments.shape);
+  const auto type = gguf::ParseWeightType(arguments.type);
+  if (shape == nullptr || !type) {
+    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                      fmt::format("unknown shape {} or type {}: see rocm-bench synth --help",
+                                  arguments.shape, arguments.type));
+  }
+  gguf::Metadata metadata = gguf::SyntheticModelMetadata(*shape, *type);
+  metadata.path = fmt::format("{} {}", shape->name, arguments.type);
+  return metadata;
+}
+
+// The one place that was asked about: a pass, or the line that says why not.
+ExitCode EstimateFor(const EstimateArguments& arguments, const gguf::Metadata& metadata) {
+  ServerSettings settings;
+  settings.slots = arguments.request.slots;
+  if (arguments.request.context_per_slot > 0) {
+    settings.context_per_slot = arguments.request.context_per_slot;
+  }
+  settings.gpu_layers = arguments.request.gpu_layers;
+  settings.kv_type_k = arguments.request.kv_type_k;
+  settings.kv_type_v = arguments.request.kv_type_v;
+  if (arguments.no_flash_attention) settings.flash_attention = rocm::FlashAttention::kOff;
+  const auto room = FindRoom(arguments.target, settings);
+  if (!room) return Report(room.error());
+  const auto fits = CheckFits(metadata, arguments.target, settings, *room);
+  if (!fits) return Report(fits.error());
+  if (!arguments.json && room->free_bytes) {
+    fmt::print("fits {}: {:.2f} GiB free\n", room->label, GiB(*room->free_bytes));
+  }
+  return ExitCode::kPass;
+}
+
 ExitCode Estimate(EstimateArguments arguments) {
-  const auto metadata = gguf::ReadMetadata(arguments.model);
+  const auto metadata = MetadataOf(arguments);
   if (!metadata) return Report(metadata.error());
+  const bool asked = !arguments.target.backend.empty() || !arguments.target.server_binary.empty();
   arguments.request.flash_attention = !arguments.no_flash_attention;
   const auto estimate = gguf::EstimateMemory(*metadata, arguments.request);
   if (!estimate) return Report(estimate.error());
 
   Json fits = Json::array();
   for (const gpu::Device& device : gpu::Probe().devices) {
+    if (asked) break;
     const auto memory = gpu::ReadCardMemory(device);
     if (!memory) continue;
     fits.push_back({{"device", gpu::Describe(device)},
@@ -179,9 +225,9 @@ ExitCode Estimate(EstimateArguments arguments) {
     json["proven"] = estimate->proven;
     json["fits"] = fits;
     Print(json);
-    return ExitCode::kPass;
+    return asked ? EstimateFor(arguments, *metadata) : ExitCode::kPass;
   }
-  fmt::print("{}: {} {}, {} slots of {} tokens, {} of {} layers on the device\n", arguments.model,
+  fmt::print("{}: {} {}, {} slots of {} tokens, {} of {} layers on the device\n", metadata->path,
              metadata->architecture, metadata->quantisation, arguments.request.slots,
              estimate->context_per_slot, estimate->layers_on_device, estimate->layers_total);
   fmt::print("{:<8}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "GiB", "weights", "KV", "compute", "overhead",
@@ -196,14 +242,21 @@ ExitCode Estimate(EstimateArguments arguments) {
     fmt::print("{} {}: {:.2f} GiB free\n", row["fits"].get<bool>() ? "fits" : "DOES NOT FIT",
                row["device"].get<std::string>(), GiB(row["free_bytes"].get<std::uint64_t>()));
   }
-  return ExitCode::kPass;
+  return asked ? EstimateFor(arguments, *metadata) : ExitCode::kPass;
 }
 
 void AddEstimate(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<EstimateArguments>();
   EstimateArguments& a = *arguments;
   CLI::App* estimate = app.add_subcommand("estimate", "What memory a model will take");
-  estimate->add_option("model", a.model, "GGUF file")->required();
+  a.target.kind = TargetKind::kLlamaServer;
+  estimate->add_option("model", a.model, "GGUF file");
+  estimate->add_option("--shape", a.shape, "A synthetic model that need not exist yet");
+  estimate->add_option("--type", a.type, "Of its weights")->capture_default_str();
+  estimate->add_option("--backend", a.target.backend, "Exit 3 where it does not fit its device");
+  estimate->add_option("--server-binary", a.target.server_binary,
+                       "The same, as this build sees it");
+  estimate->add_option("--device", a.target.device, "The device, where there are several");
   estimate->add_option("--context", a.request.context_per_slot, "Tokens a slot; 0: automatic")
       ->check(CLI::NonNegativeNumber);
   estimate->add_option("--slots", a.request.slots, "Requests at the same time")

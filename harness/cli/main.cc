@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   harness::AddSynthCommand(app, context);
   harness::AddReportCommand(app, context);
   harness::AddCalibrateCommand(app, context);
+  harness::AddExportCommand(app, context);
   harness::AddRunsCommands(app, context);
   harness::AddHistoryCommand(app, context);
   harness::AddInspectCommands(app, context);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "backend/gguf/metadata.h"
 #include "backend/llama_server/server.h"
 #include "harness/cli/calibration_file.h"
 #include "harness/cli/commands.h"
@@ -18,6 +19,8 @@
 #include "harness/record/run_metrics.h"
 #include "harness/scenario/loader.h"
 #include "harness/scenario/runnable.h"
+#include "harness/scenario/sweep.h"
+#include "harness/target/preflight.h"
 
 namespace harness {
 namespace {
@@ -28,6 +31,8 @@ struct RunArguments {
   std::string server_binary;
   std::vector<std::string> server_args;
   std::string backend;
+  std::string device;
+  bool ignore_estimate = false;
   std::string api_key;
   std::string served_model;
   std::string calibration;
@@ -36,6 +41,7 @@ struct RunArguments {
   double bandwidth_gb_per_s = 0;
   std::string prometheus_listen;
   std::string prometheus_push;
+  std::string push_instance;
   std::string prometheus_textfile;
   bool no_chunks = false;
   bool dry_run = false;
@@ -50,16 +56,20 @@ rocm::Result<TargetOptions> MakeTarget(const RunArguments& arguments) {
   target->server_binary = arguments.server_binary;
   target->server_args = arguments.server_args;
   target->backend = arguments.backend;
+  target->device = arguments.device;
+  target->ignore_estimate = arguments.ignore_estimate;
   target->api_key = arguments.api_key;
   target->served_model = arguments.served_model;
   target->load_timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(arguments.load_timeout_s * 1000));
   const bool attached = target->kind == TargetKind::kAttached;
-  if (attached && (!target->model.empty() || !target->server_binary.empty() ||
-                   !target->server_args.empty() || !target->backend.empty())) {
-    return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
-                      "--model, --server-binary, --server-arg and --backend are for servers that "
-                      "are started here; this target is attached to");
+  if (attached &&
+      (!target->model.empty() || !target->server_binary.empty() || !target->server_args.empty() ||
+       !target->backend.empty() || !target->device.empty())) {
+    return rocm::Fail(
+        rocm::ErrorCode::kInvalidArgument,
+        "--model, --server-binary, --server-arg, --backend and --device are for servers that "
+        "are started here; this target is attached to");
   }
   if (target->kind == TargetKind::kMock && target->model.empty()) {
     auto chain = CachedChainModel();
@@ -79,12 +89,40 @@ rocm::Result<TargetOptions> MakeTarget(const RunArguments& arguments) {
   return target;
 }
 
+// Every server that the run will start, held against the device: in a second, instead of when its
+// turn comes.
+rocm::Result<void> CheckServers(const std::vector<Scenario>& scenarios,
+                                const TargetOptions& target) {
+  if (target.kind != TargetKind::kLlamaServer) return {};
+  const auto metadata = rocm::gguf::ReadMetadata(target.model);
+  if (!metadata) return tl::unexpected(metadata.error());
+  std::optional<Room> room;
+  for (const Scenario& scenario : scenarios) {
+    for (const Variant& variant : Expand(scenario)) {
+      const ServerSettings& settings = variant.scenario.server;
+      if (!room) {
+        auto found = FindRoom(target, settings);
+        if (!found) return tl::unexpected(found.error());
+        room = *std::move(found);
+      }
+      const auto fits = CheckFits(*metadata, target, settings, *room);
+      if (fits) continue;
+      rocm::Error error = fits.error();
+      error.message = fmt::format("scenario {}{}{}: {}", scenario.name,
+                                  variant.name.empty() ? "" : " ", variant.name, error.message);
+      return rocm::Fail(std::move(error));
+    }
+  }
+  return {};
+}
+
 // After the run, so that nothing waits for a gateway while streams are timed.
 ExitCode Export(const RunArguments& arguments, const RunMetrics& metrics) {
   ExitCode exit = ExitCode::kPass;
   if (!arguments.prometheus_push.empty()) {
     PushTarget target;
     target.url = arguments.prometheus_push;
+    if (!arguments.push_instance.empty()) target.instance = arguments.push_instance;
     const auto pushed = PushMetrics(metrics, target);
     if (!pushed) exit = Report(pushed.error());
   }
@@ -111,6 +149,8 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   }
   auto target = MakeTarget(arguments);
   if (!target) return Report(target.error());
+  const auto room = CheckServers(*scenarios, *target);
+  if (!room) return Report(room.error());
   options.target = *std::move(target);
   options.command = context.argv;
   options.chunks = !arguments.no_chunks;
@@ -161,6 +201,9 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                   "Argument for the server, as often as needed (--server-arg=--flag)")
       ->take_all();
   run->add_option("--backend", a.backend, "rocm, cuda, vulkan, sycl or cpu");
+  run->add_option("--device", a.device, "One device: a uuid, a number or a name as in ROCm0");
+  run->add_flag("--ignore-estimate", a.ignore_estimate,
+                "Load what by the estimate does not fit the device");
   run->add_option("--load-timeout", a.load_timeout_s, "Seconds until a load has failed")
       ->check(CLI::Range(0.1, 86'400.0));
   run->add_option("--api-key", a.api_key, "Key of an attached server")
@@ -178,7 +221,8 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   run->add_option("--calibration", a.calibration, "Written by calibrate; default: the stored one");
   run->add_option("--prometheus-listen", a.prometheus_listen,
                   "Serve /metrics while it runs: ADDRESS:PORT or PORT");
-  run->add_option("--prometheus-push", a.prometheus_push, "URL of a Pushgateway");
+  run->add_option("--prometheus-push,--pushgateway", a.prometheus_push, "URL of a Pushgateway");
+  run->add_option("--push-instance", a.push_instance, "Instead of this machine's name");
   run->add_option("--prometheus-textfile", a.prometheus_textfile,
                   "Folder of node_exporter's textfile collector");
   run->add_flag("--no-chunks", a.no_chunks, "Leave chunk times out of the run file");

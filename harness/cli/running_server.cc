@@ -58,6 +58,7 @@ rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& con
   std::unique_ptr<RunningServer> server(
       new RunningServer(context, std::move(place), *std::move(target), std::move(key)));
   server->NoteStart(scenario, page_cache, before);
+  server->memory_before_ = before;
   server->StartSampling();
   for (const std::string& line : server->facts().not_available) {
     context.progress.Say(fmt::format("not available: {}", line));
@@ -111,6 +112,20 @@ void RunningServer::Close(const std::string& why) {
               {"telemetry_cpu_ms", telemetry_ms}};
   if (!stopped) detail["error"] = DescribeError(stopped.error());
   context_.log.Note(place_, was_alive ? "server_stopped" : "server_exited", std::move(detail));
+  NoteReleasedMemory();
+}
+
+void RunningServer::NoteReleasedMemory() {
+  const std::vector<rocm::gpu::Device>& devices = context_.inventory.devices;
+  const MemoryInUse after = ReadMemoryInUse(devices, -1);
+  for (std::size_t i = 0; i < devices.size() && i < memory_before_.cards.size(); ++i) {
+    const auto& before = memory_before_.cards[i].used;
+    if (!before || !after.cards[i].used) continue;
+    const std::string name = devices[i].uuid.empty() ? devices[i].name : devices[i].uuid;
+    context_.log.Note(
+        place_, "memory_released",
+        {{"device", name}, {"before_bytes", *before}, {"after_bytes", *after.cards[i].used}});
+  }
 }
 
 void RunningServer::StartSampling() {

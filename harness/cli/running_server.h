@@ -51,6 +51,8 @@ class RunningServer {
   void NoteStart(const Scenario& scenario, const PageCacheReport& page_cache,
                  const MemoryInUse& before);
   void StartSampling();
+  // Did the cards get back what the server took?
+  void NoteReleasedMemory();
 
   RunContext& context_;
   const RunPlace place_;
@@ -60,6 +62,7 @@ class RunningServer {
   std::optional<BandwidthLimit> bandwidth_;
   std::map<std::string, double> load_values_;
   const rocm::TimePoint started_at_ = rocm::Now();
+  MemoryInUse memory_before_;  // the server was started
   bool closed_ = false;
 };
 

@@ -21,6 +21,33 @@ Json Describe(const rocm::AppliedSettings& applied) {
   return json;
 }
 
+std::string_view NameOf(rocm::llama_server::LoggedBuffer::Kind kind) {
+  using Kind = rocm::llama_server::LoggedBuffer::Kind;
+  switch (kind) {
+    case Kind::kModel: return "model";
+    case Kind::kKvCache: return "kv_cache";
+    case Kind::kCompute: return "compute";
+    case Kind::kOutput: return "output";
+    case Kind::kOther: break;
+  }
+  return "other";
+}
+
+Json DescribeMemory(const TargetFacts& facts) {
+  Json json{{"buffers", Json::array()}};
+  for (const rocm::llama_server::LoggedBuffer& buffer : facts.buffers) {
+    json["buffers"].push_back(
+        {{"kind", NameOf(buffer.kind)}, {"device", buffer.device}, {"mib", buffer.mib}});
+  }
+  if (!facts.memory) return json;
+  const auto side = [](const rocm::MemoryReport::Side& its) {
+    return Json{{"estimated_bytes", its.estimated}, {"allocated_bytes", its.allocated}};
+  };
+  json["device"] = side(facts.memory->device);
+  json["host"] = side(facts.memory->host);
+  return json;
+}
+
 }  // namespace
 
 Json RequestedSettings(const Scenario& scenario) {
@@ -38,6 +65,7 @@ Json DescribeServer(const TargetFacts& facts, const Scenario& scenario) {
   json["requested"] =
       facts.kind == TargetKind::kAttached ? Json("not applicable") : RequestedSettings(scenario);
   json["applied"] = Describe(facts.applied);
+  if (!facts.buffers.empty()) json["memory"] = DescribeMemory(facts);
   json["chain_model"] = facts.chain;
   if (!facts.not_available.empty()) json["not_available"] = facts.not_available;
   return json;

@@ -10,6 +10,7 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdio>
 #include <exception>
@@ -164,6 +165,12 @@ MetricsListener::~MetricsListener() = default;
 int MetricsListener::port() const {
   const std::vector<int> ports = server_->exposer.GetListeningPorts();
   return ports.empty() ? 0 : ports.front();
+}
+
+std::string OwnHostName() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.data();
 }
 
 rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& target) {

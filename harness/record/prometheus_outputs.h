@@ -28,12 +28,15 @@ class MetricsListener {
   std::unique_ptr<Server> server_;
 };
 
+// The machine's name, "" where it has none.
+[[nodiscard]] std::string OwnHostName();
+
 // Where and under which name metrics are pushed: one group for each scenario, keyed job + instance
 // + scenario. A run id is never part of it, because Pushgateway keeps every group for ever.
 struct PushTarget {
   std::string url;  // "http://127.0.0.1:9091"
   std::string job = "rocm-bench";
-  std::string instance;
+  std::string instance = OwnHostName();       // several machines may push into one gateway
   std::chrono::milliseconds timeout{10'000};  // for all groups together
 };
 

@@ -8,6 +8,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <set>
@@ -78,6 +79,11 @@ double NumberIn(const nlohmann::ordered_json& detail, const char* key, double fa
   return it != detail.end() && it->is_number() ? it->get<double>() : fallback;
 }
 
+std::string TextIn(const nlohmann::ordered_json& detail, const char* key) {
+  const auto it = detail.find(key);
+  return it != detail.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
 }  // namespace
 
 class RunMetrics::Families {
@@ -117,7 +123,17 @@ class RunMetrics::Families {
         backend_loads(
             Counter(registry, "rocm_backend_loads_total", "Model loads by their result.")),
         backend_crashes(
-            Counter(registry, "rocm_backend_crashes_total", "Servers that ended by themselves.")) {}
+            Counter(registry, "rocm_backend_crashes_total", "Servers that ended by themselves.")),
+        backend_queue(Histogram(registry, "rocm_backend_queue_seconds",
+                                "From sending a request to the first byte of its answer, which "
+                                "llama-server sends when a slot is free.")),
+        backend_resident(Gauge(registry, "rocm_backend_resident_memory_bytes",
+                               "The server process's memory outside the device.")),
+        backend_device(Gauge(registry, "rocm_backend_gpu_memory_used_bytes",
+                             "The server process's memory on the device.")),
+        backend_unreleased(Gauge(registry, "rocm_backend_gpu_memory_unreleased_bytes",
+                                 "More device memory in use after the last server was stopped "
+                                 "than before it was started.")) {}
 
   std::mutex mutex;
   Bounded<prometheus::Histogram> ttft, itl, duration;
@@ -125,6 +141,8 @@ class RunMetrics::Families {
   Bounded<prometheus::Gauge> decode, prefill, throughput, goodput, mbu, regression, valid,
       last_success, load, recovery, memory;
   Bounded<prometheus::Counter> restarts, backend_loads, backend_crashes;
+  Bounded<prometheus::Histogram> backend_queue;
+  Bounded<prometheus::Gauge> backend_resident, backend_device, backend_unreleased;
 
  private:
   static prometheus::Family<prometheus::Histogram>& Histogram(prometheus::Registry& registry,
@@ -158,6 +176,10 @@ void RunMetrics::Observe(const RequestRecord& record) {
   }
   if (metrics.e2e_ms) {
     families_->duration.At(where, DurationBuckets()).Observe(*metrics.e2e_ms / 1e3);
+  }
+  if (record.sent_ns > 0 && record.first_byte_ns > record.sent_ns) {
+    families_->backend_queue.At(where, TtftBuckets())
+        .Observe(static_cast<double>(record.first_byte_ns - record.sent_ns) / 1e9);
   }
   auto& itl = families_->itl.At(where, TokenBuckets());
   for (std::size_t i = 1; i < record.chunks.size(); ++i) {
@@ -205,12 +227,22 @@ void RunMetrics::Observe(const RunEvent& event) {
     const double recovery_ms = NumberIn(event.detail, "recovery_ms", -1);
     if (recovery_ms >= 0) families_->recovery.At(where).Set(recovery_ms / 1e3);
   } else if (event.event == "sample") {
-    const double bytes = NumberIn(event.detail, "gpu_memory_bytes", -1);
-    const auto device = event.detail.find("device");
-    const std::string name = device != event.detail.end() && device->is_string()
-                                 ? device->get<std::string>()
-                                 : std::string();
-    if (bytes >= 0) families_->memory.At({{"device", ScrapeLabel(name)}}).Set(bytes);
+    const Labels device = {{"device", ScrapeLabel(TextIn(event.detail, "device"))}};
+    const auto set = [&](Bounded<prometheus::Gauge>& family, const char* key,
+                         const Labels& labels) {
+      const double bytes = NumberIn(event.detail, key, -1);
+      if (bytes >= 0) family.At(labels).Set(bytes);
+    };
+    set(families_->memory, "gpu_memory_bytes", device);
+    set(families_->backend_device, "server_memory_bytes", device);
+    set(families_->backend_resident, "server_rss_bytes", where);
+  } else if (event.event == "memory_released") {
+    const double before = NumberIn(event.detail, "before_bytes", -1);
+    const double after = NumberIn(event.detail, "after_bytes", -1);
+    if (before >= 0 && after >= 0) {
+      families_->backend_unreleased.At({{"device", ScrapeLabel(TextIn(event.detail, "device"))}})
+          .Set(std::max(0.0, after - before));
+    }
   }
 }
 

@@ -32,7 +32,8 @@ class RunMetrics {
   void Observe(const StageSummary& summary);
   void Observe(const Verdict& verdict);
   // server_ready (detail.load_ms), server_exited, server_recovered (detail.recovery_ms), sample
-  // (detail.gpu_memory_bytes, detail.device) and load_failed; others are ignored.
+  // (detail.device, gpu_memory_bytes, server_memory_bytes, server_rss_bytes), memory_released
+  // (detail.device, before_bytes, after_bytes) and load_failed; others are ignored.
   void Observe(const RunEvent& event);
   void Observe(const RunEnd& end, WallTime finished);
 

@@ -54,6 +54,34 @@ TEST(RunMetrics, RequestsInBaseUnits) {
   EXPECT_THAT(text, HasSubstr(R"(rocm_bench_requests_total{outcome="stalled",scenario="s")"));
 }
 
+TEST(RunMetrics, TheBackendsOwn) {
+  RunMetrics metrics;
+  RequestRecord request = Answer("s");
+  request.first_byte_ns = request.sent_ns + 15 * kMs;
+  metrics.Observe(request);
+  RunEvent event;
+  event.scenario = "s";
+  event.event = "sample";
+  event.detail = {{"server_rss_bytes", 26'000'000}};
+  metrics.Observe(event);
+  event.detail = {{"device", "GPU-1"}, {"server_memory_bytes", 3'000'000}};
+  metrics.Observe(event);
+  event.event = "memory_released";
+  event.detail = {{"device", "GPU-1"}, {"before_bytes", 100}, {"after_bytes", 612}};
+  metrics.Observe(event);
+  event.detail = {{"device", "GPU-2"}, {"before_bytes", 612}, {"after_bytes", 100}};
+  metrics.Observe(event);
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("rocm_backend_queue_seconds_sum" + kWhere + "} 0.015\n"));
+  EXPECT_THAT(text,
+              HasSubstr(R"(rocm_backend_queue_seconds_bucket)" + kWhere + R"(,le="0.01"} 0)"));
+  EXPECT_THAT(
+      text, HasSubstr(R"(rocm_backend_resident_memory_bytes{scenario="s",variant="-"} 26000000)"));
+  EXPECT_THAT(text, HasSubstr(R"(rocm_backend_gpu_memory_used_bytes{device="GPU-1"} 3000000)"));
+  EXPECT_THAT(text, HasSubstr(R"(rocm_backend_gpu_memory_unreleased_bytes{device="GPU-1"} 512)"));
+  EXPECT_THAT(text, HasSubstr(R"(rocm_backend_gpu_memory_unreleased_bytes{device="GPU-2"} 0)"));
+}
+
 TEST(RunMetrics, SummariesVerdictsEventsAndTheEnd) {
   RunMetrics metrics;
   StageSummary summary;

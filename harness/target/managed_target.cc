@@ -47,6 +47,8 @@ rocm::LoadConfig MakeLoadConfig(const TargetOptions& options, const ServerSettin
                                 int streams) {
   rocm::LoadConfig config;
   config.server_binary = options.server_binary;
+  config.device = options.device;
+  config.ignore_estimate = options.ignore_estimate;
   config.context_len = settings.context_per_slot.value_or(0);
   config.parallel_slots = settings.slots.value_or(0);
   config.gpu_layers = settings.gpu_layers.value_or(-1);
@@ -119,6 +121,8 @@ rocm::Result<std::unique_ptr<Target>> ManagedTarget::Start(const TargetOptions& 
         {device.description, static_cast<std::uint64_t>(device.total_mib.value_or(0)) << 20});
   }
   facts.load_duration = server.load_duration();
+  facts.buffers = server.facts().buffers;
+  facts.memory = server_model->memory_report();
   facts.pid = server.pid();
   facts.llama_server = true;
   facts.chain = SpeaksChain(server.endpoint(), stop);

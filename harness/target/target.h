@@ -12,7 +12,9 @@
 
 #include "backend/error.h"
 #include "backend/http/endpoint.h"
+#include "backend/llama_server/log_facts.h"
 #include "backend/model.h"
+#include "backend/rocm/memory_report.h"
 #include "harness/scenario/experiments.h"
 
 namespace harness {
@@ -28,6 +30,8 @@ struct TargetOptions {
   std::string server_binary;  // empty: the mock beside this program, or the backend's own search
   std::vector<std::string> server_args;  // after the scenario's own
   std::string backend;                   // "rocm", "cpu", …; empty: the first that is available
+  std::string device;                    // the pin: a uuid, a number or "ROCm0"; empty: chosen
+  bool ignore_estimate = false;          // load what by the estimate does not fit
   std::string api_key;                   // attached only
   std::string served_model;              // the `model` field of requests; attached only
   std::chrono::milliseconds load_timeout{600'000};
@@ -57,6 +61,8 @@ struct TargetFacts {
   std::optional<rocm::ModelInfo> model;
   std::string served_model;
   std::optional<std::chrono::nanoseconds> load_duration;
+  std::vector<rocm::llama_server::LoggedBuffer> buffers;  // what it says that it allocated
+  std::optional<rocm::MemoryReport> memory;               // the same beside the estimate
   int pid = -1;
   // It is a llama-server: /completion, /tokenize, /slots are there, and requests may carry its
   // fields. Otherwise it gets nothing but OpenAI's own.

@@ -59,6 +59,7 @@ struct TimingModel {
   std::string device;       // "" on a machine without a GPU
   std::string description;  // of the device
   double device_mib = 0.0;
+  double reserved_mib = 154.0;  // of it, by the system
   double weights_mib = 2.49;
   double kv_kib_per_token = 0.5;
   double compute_mib = 66.27;

@@ -168,6 +168,8 @@ void ApplyOther(const Flag& flag, const std::string& value, bool on, Options& o)
     o.help = true;
   } else if (flag.Has("--version")) {
     o.version = true;
+  } else if (flag.Has("--list-devices")) {
+    o.list_devices = true;
   } else {
     for (const SamplingFlag& sampling : kSampling) {
       if (!flag.Has(sampling.name)) continue;
@@ -320,6 +322,13 @@ std::string VersionText(const Dialect& dialect) {
       "version: {} ({})\nbuilt with cc (Debian 12.2.0) 12.2.0 for "
       "x86_64-linux-gnu\n",
       dialect.number, dialect.commit);
+}
+
+std::string DevicesText(const TimingModel& hardware) {
+  if (hardware.device.empty()) return "Available devices:\n  (none)\n";
+  return fmt::format("Available devices:\n  {}: {} ({:.0f} MiB, {:.0f} MiB free)\n",
+                     hardware.device, hardware.description, hardware.device_mib,
+                     hardware.device_mib - hardware.reserved_mib);
 }
 
 }  // namespace mock

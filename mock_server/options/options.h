@@ -68,6 +68,7 @@ struct Options {
 
   bool help = false;
   bool version = false;
+  bool list_devices = false;
 
   [[nodiscard]] bool unix_socket() const { return host.ends_with(".sock"); }
 };
@@ -85,5 +86,7 @@ struct OptionsError {
 
 [[nodiscard]] std::string HelpText(const Dialect& dialect);
 [[nodiscard]] std::string VersionText(const Dialect& dialect);
+// What --list-devices prints.
+[[nodiscard]] std::string DevicesText(const TimingModel& hardware);
 
 }  // namespace mock

@@ -4,18 +4,11 @@
 #include <algorithm>
 
 namespace mock {
-namespace {
-
-// What the system leaves of the card.
-constexpr double kReservedMib = 154.0;
-
-}  // namespace
-
 void HardwareLog::Devices() {
   const TimingModel& hardware = options_.timing;
   if (hardware.device.empty()) return;
   const int level = verbosity();
-  const double free_mib = hardware.device_mib - kReservedMib;
+  const double free_mib = hardware.device_mib - hardware.reserved_mib;
   log_.Plain(level, 'I', "ggml_cuda_init: found 1 ROCm devices:");
   log_.Plain(level, 'I', "  Device 0: {}, gfx1101 (0x1101), VMM: no, Wave Size: 32",
              hardware.description);
