@@ -192,12 +192,14 @@ run_step() {
   done
   # Until a speed has been measured the estimate is a guess, and only the limit below counts.
   if { [ -n "$learned$plan" ] && [ "$seconds" -gt "$time" ]; } || [ "$time" -lt 5 ]; then
-    note "$name" "DROPPED: about $seconds s, $time s left"
+    note "$name" "DROPPED: about $seconds s, $((time > 0 ? time : 0)) s left"
     return 0
   fi
   step "$name: about $seconds s, $time s left${rounds:+; $rounds rounds}"
   if [ -n "$plan" ]; then note "$name" "about $seconds s${rounds:+, $rounds rounds}"; return 0; fi
-  # An interrupted run keeps what it has.
+  # An interrupted run keeps what it has. The first ones, on a device of unknown speed, must leave
+  # something for those behind them.
+  [ -n "$learned" ] || time=$((time / 2))
   timeout --signal=INT --kill-after=10 "$time" "$bench" run "${files[@]}" "${target[@]}" \
     --model "$model" --out "$out/runs" --quiet --prometheus-textfile "$scratch" \
     "${calibrated[@]}" ${rounds:+--rounds "$rounds"} "${options[@]}" || rc=$?
