@@ -10,7 +10,7 @@ build_packages=(g++ cmake ninja-build ccache lld pkg-config git ca-certificates
   libbenchmark-dev libgtest-dev libgmock-dev
   python3 python3-matplotlib python3-numpy python3-jinja2)
 test_packages=(python3-pytest python3-jsonschema python3-decorator libblas3 liblapack3 libgfortran5 liblbfgsb0
-  clang clang-format libclang-rt-14-dev curl
+  clang clang-format libclang-rt-14-dev curl shellcheck python3-yaml
   chromium)  # the dashboard in a browser: 120 MB to fetch, 15 s to install
 
 wanted=("${build_packages[@]}")
@@ -61,4 +61,16 @@ if [ "${1:-test}" = test ] && [ ! -e "$cache/scipy/ok" ]; then
   PYTHONPATH=$cache/scipy/root/usr/lib/python3/dist-packages \
     /usr/bin/python3 -c 'import scipy.stats' || die "the unpacked SciPy does not import"
   touch "$cache/scipy/ok"
+fi
+
+# Prometheus and its gateway would be installed as services that run. The tests need the programs.
+if [ "${1:-test}" = test ] && [ ! -e "$cache/prometheus/ok" ]; then
+  step "unpacking Prometheus for the tests into $cache/prometheus"
+  rm -rf "$cache/prometheus" && mkdir -p "$cache/prometheus/deb"
+  (cd "$cache/prometheus/deb" && apt-get -o APT::Sandbox::User=root -q download prometheus prometheus-pushgateway >/dev/null) ||
+    die "apt-get download prometheus prometheus-pushgateway failed"
+  for package in "$cache"/prometheus/deb/*.deb; do dpkg -x "$package" "$cache/prometheus"; done
+  rm -rf "$cache/prometheus/deb"
+  "$cache/prometheus/usr/bin/promtool" --version >/dev/null || die "the unpacked promtool does not start"
+  touch "$cache/prometheus/ok"
 fi
