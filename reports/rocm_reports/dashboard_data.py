@@ -3,7 +3,8 @@
 are copied from run files and from the verdicts of `rocm-bench history`; none is computed here."""
 
 from . import fingerprint, judgement
-from .statistics import KNOWN, as_dict, group_summaries, is_number, paired_rounds, point
+from .statistics import (KNOWN, as_dict, group_summaries, is_number, is_ratio, paired_rounds,
+                         point)
 from .text import clean, shell
 
 METRICS = [p for p in KNOWN if p not in ("ttft_ms.p90", "tpot_ms.p90")]
@@ -149,7 +150,7 @@ class Dashboard:
         for v in run.verdicts:
             if v.get("kind") == "comparison":
                 rounds = [[r, _short(a), _short(b)] for r, a, b in paired_rounds(run, v)]
-                self.comparisons.append([index, _verdict(v), rounds])
+                self.comparisons.append([index, _verdict(v), rounds, int(is_ratio(v))])
 
     def _row(self, summary, identity):
         names = [clean(summary.get(k, "")) for k in ("scenario", "variant", "stage")]

@@ -121,7 +121,7 @@ def run_section(run, plots, previous=None, baseline=None):
         parts += ["## Expectations", "", table(["", "where", "metric", "observed", "expected",
                                                 "reason"], expectations, (3, 4)), ""]
     parts += ["## Validity", "", validity_section(run), "", "## Surprises", "",
-              "\n".join(surprises(run)) or "None: no warning, no throttling, no death that was not "
+              "\n".join(surprises(run)) or "None: no throttling, no note of the harness, no death that was not "
               "asked for.", ""]
     return "\n".join(parts)
 

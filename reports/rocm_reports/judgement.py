@@ -20,13 +20,14 @@ def judge(run):
     failed, passed = (count(run, "expectation", f) for f in ("fail", "pass"))
     regressions, improvements = (count(run, "comparison", f) for f in ("regression", "improvement"))
     invalid = sum(v.get("finding") == "invalid" for v in run.verdicts)
+    garbage = count(run, "comparison", "fail")  # faster, and the answers are worse
     exit_code = (run.end or {}).get("exit_code")
     # A regression or a failed check says more than the state of the file, so it comes first.
     if run.status == "invalid":
         word = "invalid"
     elif regressions:
         word = "regression"
-    elif failed:
+    elif failed or garbage:
         word = "failed"
     elif run.status == "partial":
         word = "partial"
@@ -38,6 +39,7 @@ def judge(run):
         word = "passed"
     facts = [f"{passed} of {passed + failed} expectations met"] if passed + failed else []
     facts += [text for n, text in ((regressions, "A/B: " + plural(regressions, "regression")),
+                                   (garbage, f"A/B: {garbage} failed"),
                                    (improvements, "A/B: " + plural(improvements, "improvement")),
                                    (invalid, plural(invalid, "measurement") + " invalid")) if n]
     return word, facts or ["nothing was expected"]

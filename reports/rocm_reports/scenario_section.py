@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: EUPL-1.2
 """One scenario of a run: what it is for, its numbers, its failures, its plots."""
 
-from .statistics import as_dict, is_number
+from .statistics import as_dict, is_number, is_ratio
 from .tables import (finding, percent_cell, row_name, smallest_effect_cell, statistic_cell, table,
                      where, without_empty)
 from .text import md, number
@@ -134,16 +134,26 @@ def bound_line(summaries):
 
 
 def comparison_table(verdicts):
-    rows = [[finding(v), where(v), md(v.get("metric", "–")), number(v.get("observed")),
-             f"[{number(v.get('low'))}, {number(v.get('high'))}]", number(v.get("n")),
-             percent_cell(v.get("smallest_effect")), number(v.get("p_value"), 2)] for v in verdicts]
-    return table(["", "variants", "metric", "ratio", "95 %", "rounds", "smallest effect",
-                  "p (Holm)"], rows, range(3, 8))
+    """Ratios with their intervals; below, what the answers themselves say."""
+    ratios = [[finding(v), where(v), md(v.get("metric", "–")), number(v.get("observed")),
+               f"[{number(v.get('low'))}, {number(v.get('high'))}]", number(v.get("n")),
+               percent_cell(v.get("smallest_effect")), number(v.get("p_value"), 2),
+               md(v.get("reason", ""), 200) or "–"] for v in verdicts if is_ratio(v)]
+    counts = [[finding(v), where(v), md(v.get("metric", "–")), number(v.get("observed")),
+               number(v.get("n")), md(v.get("reason", ""), 200) or "–"]
+              for v in verdicts if not is_ratio(v)]
+    parts = []
+    if ratios:
+        parts.append(table(["", "variants", "metric", "ratio", "95 %", "rounds", "smallest effect",
+                            "p (Holm)", "why"], ratios, range(3, 8)))
+    if counts:
+        parts.append(table(["", "variants", "of the answers", "count", "of", "why"], counts, (3, 4)))
+    return "\n\n".join(parts)
 
 
 def scenario_section(run, name, summaries, plots, predecessor=""):
     said = intro(run, name)
-    parts = [f"### {md(name)}", "", *([said, ""] if said else [])]
+    parts = [f"### {md(name) or '(no name)'}", "", *([said, ""] if said else [])]
     deaths = [s for s in summaries if is_recovery(s)]
     summaries = [s for s in summaries if not is_recovery(s)]
     if deaths:

@@ -35,6 +35,11 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_ratio(verdict):
+    """Whether a comparison's `observed` is a ratio b/a; else it counts requests or answers."""
+    return not str(verdict.get("metric", "")).startswith(("requests_", "answers_"))
+
+
 def point(summary, path):
     """(value, low, high, supported) or None. The interval over rounds where there is one, else the
     one within the run; low and high may be None."""

@@ -87,6 +87,33 @@ def make_nights(directory, count, edit=lambda night, lines: None):
     return paths
 
 
+def hostile_run(source, target, names):
+    """Every name wherever a file has one."""
+    lines = lines_of(source)
+    header, end = lines[0], lines[-1]
+    summary = next(x for x in lines if x["type"] == "summary" and x["round"] == -1)
+    verdict = next(x for x in lines if x["type"] == "verdict")
+    header.update(suite=names[0], target=names[1], command=names,
+                  scenarios=[{"name": n, "why": n, "server": {n: n}} for n in names])
+    header["fingerprint"] = {"identity": {n: n for n in names}, "covariates": {n: n for n in names}}
+    header["server"]["build"] = names[2]
+    out = [header]
+    for n in names:
+        out.append({**summary, "scenario": n, "variant": n, "stage": n, "outcomes": {"ok": 1, n: 2}})
+        for kind, finding in (("expectation", "fail"), ("comparison", "regression"),
+                              ("fence", n), (n, "warning")):
+            out.append({**verdict, "kind": kind, "finding": finding, "scenario": n, "stage": n,
+                        "variant": f"{n} against {n}" if kind == "comparison" else n, "metric":
+                        n if kind == "fence" else "ttft_ms.p50", "reason": n, "observed": 1.2})
+        out.append({"type": "event", "event": n, "at_ns": 1, "scenario": n, "detail": {"text": n}})
+        out.append({"type": "event", "event": "note", "at_ns": 2, "scenario": n, "detail": {"text": n}})
+    out.append({**end, "status": "invalid", "reasons": names})
+    write_lines(target, out)
+    # Not even UTF-8.
+    target.write_bytes(target.read_bytes().replace(b'"suite":"', b'"suite":"\xff\xc3(\x80'))
+    return target
+
+
 def browse(pages):
     """What Chromium saw of pages, see browser.mjs."""
     done = subprocess.run(["node", pathlib.Path(__file__).parent / "browser.mjs"], text=True,

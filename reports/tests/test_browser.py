@@ -33,34 +33,6 @@ def page_of(path, *steps, **more):
     return {"url": path.as_uri(), "steps": list(steps), **more}
 
 
-def hostile_run(source, target):
-    """Every name wherever a file has one."""
-    lines = conftest.lines_of(source)
-    names = test_text.HOSTILE
-    header, end = lines[0], lines[-1]
-    summary = next(x for x in lines if x["type"] == "summary" and x["round"] == -1)
-    verdict = next(x for x in lines if x["type"] == "verdict")
-    header.update(suite=names[0], target=names[1], command=names,
-                  scenarios=[{"name": n, "why": n, "server": {n: n}} for n in names])
-    header["fingerprint"] = {"identity": {n: n for n in names}, "covariates": {n: n for n in names}}
-    header["server"]["build"] = names[2]
-    out = [header]
-    for n in names:
-        out.append({**summary, "scenario": n, "variant": n, "stage": n, "outcomes": {"ok": 1, n: 2}})
-        for kind, finding in (("expectation", "fail"), ("comparison", "regression"),
-                              ("fence", n), (n, "warning")):
-            out.append({**verdict, "kind": kind, "finding": finding, "scenario": n, "stage": n,
-                        "variant": f"{n} against {n}" if kind == "comparison" else n, "metric":
-                        n if kind == "fence" else "ttft_ms.p50", "reason": n, "observed": 1.2})
-        out.append({"type": "event", "event": n, "at_ns": 1, "scenario": n, "detail": {"text": n}})
-        out.append({"type": "event", "event": "note", "at_ns": 2, "scenario": n, "detail": {"text": n}})
-    out.append({**end, "status": "invalid", "reasons": names})
-    conftest.write_lines(target, out)
-    # Not even UTF-8.
-    target.write_bytes(target.read_bytes().replace(b'"suite":"', b'"suite":"\xff\xc3(\x80'))
-    return target
-
-
 def hostile_history(run, target):
     header, *rest = conftest.lines_of_bytes(run)
     lines = [{"type": "history"}, {"type": "run", "run": 0, "run_id": header["run_id"]}]
@@ -88,7 +60,7 @@ def test_the_hooks_see_what_is_forbidden(tmp_path):
 
 
 def test_hostile_names_stay_text(small, tmp_path):
-    run = hostile_run(small, tmp_path / "hostile.jsonl")
+    run = conftest.hostile_run(small, tmp_path / "hostile.jsonl", test_text.HOSTILE)
     page = tmp_path / "d.html"
     assert dashboard.main([str(run), str(small), "--history", str(hostile_history(run, tmp_path / "h")),
                            "--title", "<script>alert(1)</script>", "--out", str(page)]) == 0

@@ -145,8 +145,8 @@ def test_the_verdict_line_stands_in_the_page_itself(nights, tmp_path):
 
 def test_comparisons_keep_their_rounds(sample, tmp_path):
     data = data_of(build(tmp_path, sample))
-    _, verdict, rounds = data["comparisons"][0]
-    assert verdict[:2] == ["comparison", "regression"] and len(rounds) == 20
+    _, verdict, rounds, ratio = data["comparisons"][0]
+    assert verdict[:2] == ["comparison", "regression"] and len(rounds) == 20 and ratio
     medians = {(s["variant"], s["round"]): s["metrics"]["tpot_ms"]["p50"]["value"]
                for s in run_file.read_run(sample).summaries if s["scenario"].startswith("ab/")}
     for number, a, b in rounds:

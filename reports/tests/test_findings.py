@@ -10,6 +10,7 @@ import sys
 import conftest
 import pytest
 import report
+import test_text
 from rocm_reports import findings, output, run_file, tables, text
 
 EDITS = {
@@ -82,7 +83,7 @@ def test_every_number_of_the_tables_is_in_the_run_file(sample):
             continue
         cells = line.split(" | ")[1:]
         # Reasons of verdicts are sentences that rocm-bench wrote.
-        for cell in cells[:-1] if "expected" in line else cells:
+        for cell in cells[:-1] if "expected" in line or " rounds" in cells[-1] else cells:
             for found in re.findall(r"(?<![\w.=])\d+(?:\.\d+)?(?![\w=])", re.sub(r"&#\d+;|p\d+", "", cell)):
                 assert found in allowed, (found, line)
                 checked += 1
@@ -127,6 +128,20 @@ def test_comparisons_and_history_lead_the_verdict(sample, tmp_path):
     assert "[0.8550, 0.8950]" in rows[0] and "| 20 |" in rows[0]
     assert rows[1].startswith("| no change |")
     assert "outside the fence" in out.split("## History")[1]
+
+
+def test_what_the_answers_say_stands_below_the_ratios(sample, tmp_path):
+    lines = lines_of(sample)
+    lines[-1:-1] = [
+        {**comparison("fail", "decode_tokens_per_s.p50", 1.4), "reason": "faster, with garbage"},
+        {**comparison("regression", "answers_degenerate", 3), "low": None, "high": None, "n": 20,
+         "reason": "3 of 20 answers are garbage", "observed": 3}]
+    out = render(write(tmp_path / "run.jsonl", lines))
+    assert "A/B: 1 failed" in out.split("### Setup")[0]
+    ratios, counts = out.split("## Comparisons")[1].split("## Expectations")[0].strip().split("\n\n")
+    assert "| 1.400 | [1.380, 1.420] |" in ratios and "faster, with garbage" in ratios
+    assert counts.splitlines()[0] == "|  | variants | of the answers | count | of | why |"
+    assert "| 3 | 20 | 3 of 20 answers are garbage |" in counts
 
 
 def test_the_scenario_says_why_and_the_event_says_which_build(small, tmp_path):
@@ -181,6 +196,23 @@ def test_hostile_names_stay_text(hostile):
     assert len(blocks) > 10 and "hidden" in "".join(blocks)
     for block in blocks:
         assert len({row.count("|") for row in block.splitlines()}) == 1, block
+
+
+def test_sixty_hostile_names_everywhere(small, tmp_path):
+    run = conftest.hostile_run(small, tmp_path / "run.jsonl", test_text.HOSTILE)
+    for arguments in (["--out", str(tmp_path / "out")], ["--append", str(tmp_path / "LOG.md")]):
+        assert report.main([str(run), "--no-plots", "--title", test_text.HOSTILE[0], *arguments]) == 0
+    for path in (tmp_path / "out/FINDINGS.md", tmp_path / "LOG.md"):
+        out = path.read_text(encoding="utf-8")
+        for name in ("a&#124;b&#124;c", "&lt;script&gt;", "&#91;x&#93;(javascript:alert(1))"):
+            assert name in out
+        # Code is shown as it is; nothing else may mean anything.
+        prose = re.sub(r"(?ms)^(`{3,}).*?^\1$", "", out)
+        assert not re.search(r"<[a-zA-Z/!?]|\]\(|://|www\.", prose)
+        for block in re.findall(r"(?:^\|.*\n)+", prose, re.M):
+            assert len({row.count("|") for row in block.splitlines()}) == 1, block[:300]
+        headings = [x for x in prose.splitlines() if x.startswith("#")]
+        assert not [x for x in headings if not re.match(r"#{1,6} \S", x)]
 
 
 def test_the_program(small, tmp_path):

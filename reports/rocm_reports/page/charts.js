@@ -215,6 +215,9 @@ function trend(series, metric, height = 220) {
   return h("figure", {class: "chart"}, responsive("canvas", draw), readout);
 }
 
+// An interval that both rounds could give; two rounds, say, give none.
+const bounded = (v) => typeof v.low === "number" && typeof v.high === "number" && v.low > 0;
+
 // Ratios with their intervals, one line each, against the margin within which nothing changed.
 function forest(comparisons) {
   const draw = (W) => {
@@ -222,7 +225,7 @@ function forest(comparisons) {
     const left = 12, right = 12;
     let low = 0, high = 0;
     for (const {verdict: v, rounds} of comparisons) {
-      const all = [v.low, v.high, v.observed, ...rounds.map(([, a, b]) => b / a)];
+      const all = [...(bounded(v) ? [v.low, v.high] : []), v.observed, ...rounds.map(([, a, b]) => b / a)];
       for (const r of all) {
         if (typeof r !== "number") continue;
         low = Math.min(low, r - 1);
@@ -254,7 +257,7 @@ function forest(comparisons) {
       for (const [, a, b] of rounds) {
         svg.append(s("circle", {class: "round", cx: x(b / a - 1), cy: y + 1, r: 2.6}));
       }
-      if (typeof v.low === "number" && typeof v.high === "number") {
+      if (bounded(v)) {
         svg.append(s("line", {class: `interval ${tone}`, x1: x(v.low - 1), x2: x(v.high - 1), y1: y + 1,
                               y2: y + 1}));
       }

@@ -42,8 +42,9 @@ for (const [series, run, packed, before, after, suspects, nearby] of DATA.change
 for (const [series, metric, word, low, high] of DATA.states) {
   SERIES[series].states.push({metric: METRICS[metric], word, low, high});
 }
-const COMPARISONS = DATA.comparisons.map(([run, packed, rounds]) =>
-  ({run: RUNS[run], verdict: unpack(packed), rounds}));
+// `ratio`: the verdict's value is b/a; else it counts requests or answers.
+const COMPARISONS = DATA.comparisons.map(([run, packed, rounds, ratio]) =>
+  ({run: RUNS[run], verdict: unpack(packed), rounds, ratio: Boolean(ratio)}));
 
 const last = (list) => list[list.length - 1];
 const NEWEST = last(RUNS);

@@ -35,13 +35,14 @@ function tile(series) {
 }
 
 function abTile(comparison) {
-  const {verdict: v, run, rounds} = comparison, [tone] = look(v.finding);
+  const {verdict: v, run, rounds, ratio} = comparison, [tone] = look(v.finding);
   const metric = metricOf.get(v.metric) || {label: v.metric};
   return h("article", {class: `tile ${tone}`},
     h("h3", {}, link(tone === "bad" ? runHash(run) : "#/ab", v.scenario || "(no name)", {class: "cover"})),
     h("p", {class: "muted clip", text: v.variant}),
-    h("p", {class: "big"}, h("b", {text: typeof v.observed === "number" ? signed(v.observed) : "–"})),
-    h("p", {class: "muted small", text: typeof v.low === "number"
+    h("p", {class: "big"}, h("b", {text: typeof v.observed !== "number" ? "–"
+      : ratio ? signed(v.observed) : num(v.observed)})),
+    h("p", {class: "muted small", text: !ratio ? v.reason : bounded(v)
       ? `${metric.label} [${signed(v.low)}, ${signed(v.high)}], ${v.n} rounds` : metric.label}),
     h("p", {class: "small others"}, h("span", {text: typeof v.effect === "number"
       ? `smallest effect that could be seen: ${num(v.effect * 100, 2)} %` : `${rounds.length} rounds`})),
@@ -52,7 +53,8 @@ function abTile(comparison) {
 function overview() {
   const tiles = current.map((x) => ({x, tone: look(state(x).word)[0]}))
     .sort((a, b) => rank[a.tone] - rank[b.tone] || a.x.index - b.x.index);
-  const latest = COMPARISONS.filter((c) => c.run === (last(COMPARISONS) || {}).run);
+  const latest = COMPARISONS.filter((c) => c.run === (last(COMPARISONS) || {}).run
+    && (c.ratio || look(c.verdict.finding)[0] !== "quiet"));
   const counts = ["bad", "warn", "good", "quiet"].map((tone) => tiles.filter((t) => t.tone === tone).length);
   const news = DATA.changes.length
     ? SERIES.flatMap((x) => x.changes).sort((a, b) => b.run.index - a.run.index).slice(0, 12) : [];
@@ -225,11 +227,12 @@ function abPage() {
     list.slice(0, 40).map((group) => h("section", {class: "panel"},
       h("h3", {text: `${group[0].verdict.scenario}: ${group[0].verdict.variant}`}),
       h("p", {class: "muted small"}, link(runHash(group[0].run), minute(group[0].run))),
-      forest(group),
-      table("Comparison", ["", "metric", "ratio", "95 %", "rounds", "smallest effect", "p (Holm)"],
-        group.map(({verdict: v}) => [badge(v.finding), (metricOf.get(v.metric) || {label: v.metric}).label,
-          num(v.observed), `[${num(v.low)}, ${num(v.high)}]`, num(v.n),
-          typeof v.effect === "number" ? `${num(v.effect * 100, 2)} %` : "–", num(v.p, 2)]), [2, 3, 4, 5, 6]))),
+      group.some((c) => c.ratio) ? forest(group.filter((c) => c.ratio)) : null,
+      table("Comparison", ["", "metric", "ratio or count", "95 %", "n", "smallest effect", "p (Holm)", "why"],
+        group.map(({verdict: v, ratio}) => [badge(v.finding), (metricOf.get(v.metric) || {label: v.metric}).label,
+          num(v.observed), ratio ? `[${num(v.low)}, ${num(v.high)}]` : "–", num(v.n),
+          typeof v.effect === "number" ? `${num(v.effect * 100, 2)} %` : "–", num(v.p, 2),
+          v.reason || "–"]), [2, 3, 4, 5, 6]))),
     list.length > 40 ? h("p", {class: "muted", text: `${list.length - 40} older ones are on the pages of their runs.`}) : null,
   ].flat().filter(Boolean);
 }

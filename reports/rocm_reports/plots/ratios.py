@@ -5,7 +5,7 @@ import re
 
 import matplotlib
 
-from ..statistics import is_number, paired_rounds
+from ..statistics import is_number, is_ratio, paired_rounds
 from ..text import plot_label
 from .style import COLOURS, grid, heading, plt, save, styled
 from .sweep import SWEPT, swept_ticks
@@ -18,7 +18,7 @@ def compared(run, scenario):
     """[(verdict, [(round, ratio)…])…] of the comparisons of a scenario that have rounds."""
     out = []
     for v in run.verdicts:
-        if v.get("kind") == "comparison" and v.get("scenario") == scenario:
+        if v.get("kind") == "comparison" and v.get("scenario") == scenario and is_ratio(v):
             rounds = paired_rounds(run, v)
             if rounds:
                 out.append((v, [(r, b / a) for r, a, b in rounds]))

@@ -68,8 +68,8 @@ def _panel(axes, points, paths, title, unit):
 
 def _mark_saturation(axes, at):
     axes.axvline(at, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=2)
-    axes.annotate("saturated", (at, 1), xycoords=("data", "axes fraction"), xytext=(-3, -3),
-                  textcoords="offset points", rotation=90, ha="right", va="top", fontsize=7.5,
+    axes.annotate("saturated", (at, 0), xycoords=("data", "axes fraction"), xytext=(-3, 4),
+                  textcoords="offset points", rotation=90, ha="right", va="bottom", fontsize=7.5,
                   color=MUTED)
 
 
