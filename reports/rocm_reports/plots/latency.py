@@ -122,7 +122,7 @@ def plot_latency(run, scenario, summaries, path):
     height = 3.55 + 0.19 * rows
     with styled():
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, height), sharey=True)
-        figure.subplots_adjust(left=0.075, right=0.985, top=1 - 0.66 / height,
+        figure.subplots_adjust(left=0.085, right=0.985, top=1 - 0.66 / height,
                                bottom=(0.62 + 0.19 * rows) / height, wspace=0.07)
         _ecdf(left, series, ttft, "ttft_ms", "ms from when the request was due",
               "Time to first token")
@@ -132,7 +132,7 @@ def plot_latency(run, scenario, summaries, path):
         note = "dot: median, bar: its 95 % interval"
         if left_out > 0:
             note += f"; {left_out} more series not drawn"
-        heading(figure, run, scenario, note, height, 0.075)
+        heading(figure, run, scenario, note, height, 0.085)
         save(figure, path)
     return True
 
@@ -166,7 +166,7 @@ def plot_positions(run, scenario, summaries, path):
     height = 3.1 + 0.19 * rows
     with styled():
         figure, axes = plt.subplots(figsize=(9.2, height))
-        figure.subplots_adjust(left=0.075, right=0.985, top=1 - 0.5 / height,
+        figure.subplots_adjust(left=0.085, right=0.985, top=1 - 0.5 / height,
                                bottom=(0.62 + 0.19 * rows) / height)
         for i, (label, (positions, median, upper), n) in enumerate(series):
             axes.fill_between(positions, median, upper, color=line_look(i)["color"], alpha=0.15,
@@ -179,6 +179,6 @@ def plot_positions(run, scenario, summaries, path):
         axes.margins(x=0.01)
         grid(axes)
         bottom_legend(figure, axes, 3)
-        heading(figure, run, scenario, "line: median, band: up to p90", height, 0.075)
+        heading(figure, run, scenario, "line: median, band: up to p90", height, 0.085)
         save(figure, path)
     return True

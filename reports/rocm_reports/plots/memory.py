@@ -9,7 +9,7 @@ MIB = 1 << 20
 # name in server_ready → (label, which estimate it is held against)
 MEASURED = {"vram_of_load_bytes": ("card, more than before", "estimate_device_bytes"),
             "server_vram_bytes": ("card, of the process", "estimate_device_bytes"),
-            "server_rss_bytes": ("RAM, of the process", "estimate_host_bytes")}
+            "server_rss_bytes": ("RAM, mapped file included", "estimate_host_bytes")}
 MAX_LOADS = 10
 
 
