@@ -30,5 +30,8 @@ void AddInspectCommands(CLI::App& app, CommandContext& context);
 // runs and index.
 void AddRunsCommands(CLI::App& app, CommandContext& context);
 void AddHistoryCommand(CLI::App& app, CommandContext& context);
+void AddGateCommand(CLI::App& app, CommandContext& context);
+// baseline accept.
+void AddBaselineCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace harness

@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
   harness::AddExportCommand(app, context);
   harness::AddRunsCommands(app, context);
   harness::AddHistoryCommand(app, context);
+  harness::AddGateCommand(app, context);
+  harness::AddBaselineCommand(app, context);
   harness::AddInspectCommands(app, context);
   harness::AddChatCommand(app, context);
   try {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -10,11 +11,13 @@
 #include "backend/gguf/metadata.h"
 #include "backend/llama_server/server.h"
 #include "harness/cli/calibration_file.h"
+#include "harness/cli/ci_report.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/model_file.h"
 #include "harness/cli/plan_text.h"
 #include "harness/cli/session.h"
 #include "harness/cli/summary_table.h"
+#include "harness/record/atomic_file.h"
 #include "harness/record/prometheus_outputs.h"
 #include "harness/record/run_metrics.h"
 #include "harness/scenario/loader.h"
@@ -43,6 +46,8 @@ struct RunArguments {
   std::string prometheus_push;
   std::string push_instance;
   std::string prometheus_textfile;
+  std::string junit;
+  std::string step_summary;
   bool no_chunks = false;
   bool dry_run = false;
   AssumedSpeed speed;
@@ -133,6 +138,25 @@ ExitCode Export(const RunArguments& arguments, const RunMetrics& metrics) {
   return exit;
 }
 
+// For CI systems; failures among them are the run's only when it has passed.
+ExitCode WriteCiReports(const RunArguments& arguments, const RunReport& report) {
+  ExitCode exit = ExitCode::kPass;
+  if (!arguments.junit.empty()) {
+    const std::string problem = report.failure ? report.failure->message
+                                : report.end.status == RunStatus::kPartial
+                                    ? fmt::format("{}", fmt::join(report.end.reasons, "; "))
+                                    : std::string();
+    const auto written = WriteFileAtomically(
+        arguments.junit, JUnitXml("rocm-bench run", VerdictsOf(report), problem));
+    if (!written) exit = Report(written.error());
+  }
+  if (!arguments.step_summary.empty()) {
+    const auto written = AppendText(arguments.step_summary, StepSummary(report));
+    if (!written) exit = Report(written.error());
+  }
+  return exit;
+}
+
 ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   const auto scenarios = LoadScenarios(arguments.options.files);
   if (!scenarios) return Report(scenarios.error());
@@ -174,7 +198,9 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   const auto report = session.Run(*scenarios);
   progress.Clear();
   if (!report) return Report(report.error());
-  const ExitCode exported = Export(arguments, metrics);
+  ExitCode exported = Export(arguments, metrics);
+  const ExitCode reported = WriteCiReports(arguments, *report);
+  if (exported == ExitCode::kPass) exported = reported;
   if (report->failure) Report(*report->failure);
   if (options.json) {
     fmt::print("{}\n", FormatJson(*report));
@@ -225,6 +251,9 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   run->add_option("--push-instance", a.push_instance, "Instead of this machine's name");
   run->add_option("--prometheus-textfile", a.prometheus_textfile,
                   "Folder of node_exporter's textfile collector");
+  run->add_option("--junit", a.junit, "Also write the verdicts as JUnit XML");
+  run->add_option("--step-summary", a.step_summary,
+                  "Append the result as Markdown, as for GitHub Actions");
   run->add_flag("--no-chunks", a.no_chunks, "Leave chunk times out of the run file");
   run->add_flag("--json", a.options.json, "Print the result as JSON");
   run->add_flag("--quiet", a.options.silent, "No progress");

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "backend/gpu/sensors.h"
+#include "harness/cli/gpu_facts.h"
 #include "harness/cli/load_scenario.h"
 #include "harness/cli/model_file.h"
 #include "harness/cli/run_context.h"
@@ -76,13 +76,7 @@ rocm::Result<RunHeader> Session::Header(const std::vector<Scenario>& scenarios) 
     if (!facts) return tl::unexpected(facts.error());
     input.model = *std::move(facts);
   }
-  for (const rocm::gpu::Device& device : inventory_.devices) {
-    GpuFacts gpu;
-    gpu.model = device.name;
-    gpu.uuid = device.uuid;
-    gpu.power_cap_w = rocm::gpu::ReadSensors(device).power_cap_watts;
-    input.gpus.push_back(std::move(gpu));
-  }
+  for (const rocm::gpu::Device& device : inventory_.devices) input.gpus.push_back(FactsOf(device));
   header.fingerprint = CollectFingerprint(input);
   header.server.binary = options_.target.server_binary;
   header.calibration = options_.calibration_json;

@@ -16,6 +16,7 @@ namespace {
 
 struct Split {
   std::size_t index = 0;  // first of the right side, relative to the segment
+  std::size_t end = 0;    // behind the right side
   double statistic = -1;
 };
 
@@ -61,7 +62,7 @@ Split BestSplit(std::span<const double> x, std::size_t min_segment) {
       const double between = 2 * distances.Between(0, split, split, end) / (a * b);
       const double right = 2 * distances.Within(split, end) / (b * (b - 1));
       const double statistic = a * b / (a + b) * (between - left - right);
-      if (statistic > best.statistic) best = {split, statistic};
+      if (statistic > best.statistic) best = {split, end, statistic};
     }
   }
   return best;
@@ -83,16 +84,6 @@ double PermutationP(std::span<const double> x, const Split& split, const ChangeP
     if ((as_good + 1) / total > config.p_value) break;
   }
   return (as_good + 1) / total;
-}
-
-// Splits hierarchically; adds the found places, relative to the whole series.
-void Bisect(std::span<const double> x, std::size_t offset, const ChangePointConfig& config,
-            Random& random, std::set<std::size_t>& found) {
-  const Split split = BestSplit(x, static_cast<std::size_t>(config.min_segment));
-  if (split.statistic <= 0 || PermutationP(x, split, config, random) > config.p_value) return;
-  found.insert(offset + split.index);
-  Bisect(x.first(split.index), offset, config, random, found);
-  Bisect(x.subspan(split.index), offset + split.index, config, random, found);
 }
 
 struct Sides {
@@ -123,6 +114,26 @@ Sides Compare(std::span<const double> logs, std::size_t from, std::size_t at, st
   const double error = std::sqrt(pooled * (1 / n + 1 / m));
   sides.p_value = error > 0 ? 2 * StudentCdf(-difference / error, degrees) : difference > 0 ? 0 : 1;
   return sides;
+}
+
+// A split that Student's t finds this unlikely needs no shuffling. Three nights alone can hardly
+// pass the permutation test: in one of 400 shuffles of 50 nights those three stand together by
+// chance. That the best of all places was taken is worth a factor of 190 with 50 values, 46 with
+// 20, 9 with 10 (simulated, normal noise): n squared over 8 is more than each.
+bool IsPlain(std::span<const double> x, const Split& split, const ChangePointConfig& config) {
+  const auto n = static_cast<double>(x.size());
+  return Compare(x, 0, split.index, split.end).p_value <= config.p_value / (n * n / 8);
+}
+
+// Splits hierarchically; adds the found places, relative to the whole series.
+void Bisect(std::span<const double> x, std::size_t offset, const ChangePointConfig& config,
+            Random& random, std::set<std::size_t>& found) {
+  const Split split = BestSplit(x, static_cast<std::size_t>(config.min_segment));
+  if (split.statistic <= 0) return;
+  if (!IsPlain(x, split, config) && PermutationP(x, split, config, random) > config.p_value) return;
+  found.insert(offset + split.index);
+  Bisect(x.first(split.index), offset, config, random, found);
+  Bisect(x.subspan(split.index), offset + split.index, config, random, found);
 }
 
 // Drops the weakest place until each stands on its own between its neighbours.

@@ -108,7 +108,8 @@ std::string Explain(const Effect& effect, const Effect& first, bool confirmed, F
 Better BetterDirection(std::string_view metric) {
   const std::string_view name = metric.substr(0, metric.find('.'));
   const bool higher = name.ends_with("_per_s") || name == "goodput_ratio" ||
-                      name == "fairness_jain" || name == "requests_ok";
+                      name == "bandwidth_utilisation_ratio" || name == "fairness_jain" ||
+                      name == "requests_ok";
   return higher ? Better::kHigher : Better::kLower;
 }
 

@@ -32,8 +32,9 @@ struct ChangePointConfig {
   std::uint64_t seed = 20'26;
 };
 
-// E-divisive means (Matteson and James, 2014) with a permutation test, over a series of positive
-// values in the order of time. Rising indices. The same series gives the same answer.
+// E-divisive means (Matteson and James, 2014) with a permutation test, or Student's t where that is
+// certain beyond all places of the split, over a series of positive values in the order of time.
+// Rising indices. The same series gives the same answer.
 [[nodiscard]] std::vector<ChangePoint> FindChangePoints(std::span<const double> series,
                                                         const ChangePointConfig& config = {});
 

@@ -143,7 +143,7 @@ void JudgeAll(const HistoryQuery& query, History& history) {
 const std::vector<std::string>& DefaultHistoryMetrics() {
   static const std::vector<std::string> metrics = {"ttft_ms.p50", "decode_tokens_per_s.p50",
                                                    "prefill_tokens_per_s.p50",
-                                                   "throughput_tokens_per_s"};
+                                                   "throughput_tokens_per_s", "vram_of_load_bytes"};
   return metrics;
 }
 

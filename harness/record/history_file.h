@@ -74,7 +74,7 @@ struct HistoryQuery {
 };
 
 // What is followed from night to night unless asked otherwise: the medians of the time to the first
-// token, of decode and prefill rates, and the throughput.
+// token, of decode and prefill rates, the throughput, and what a load takes of the cards.
 [[nodiscard]] const std::vector<std::string>& DefaultHistoryMetrics();
 
 // From an index that UpdateIndex() brought up to date.

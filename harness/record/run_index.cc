@@ -270,7 +270,7 @@ rocm::Result<void> Import(Database& database, const fs::path& path, FileState st
   if (auto done = Forget(database, path.string()); !done) return done;
   RunImport import(database, path, state);
   const auto damage = ReadRun(
-      path, [&](const json& line) { import.Line(line); }, RunParts::kWithoutRequests);
+      path, [&](const json& line) { import.Line(line); }, RunParts::kTotals);
   if (!damage) {
     report.problems.push_back(damage.error().message);
     return {};

@@ -146,6 +146,16 @@ void TakeEnd(const json& end, RunInfo& info) {
   }
 }
 
+// The summary of a single round, but not of the first one.
+bool IsLaterRound(std::string_view line) {
+  constexpr std::string_view kSummary = R"({"type":"summary",)";
+  constexpr std::string_view kRound = R"(,"round":)";  // in no string: its quotes are bare
+  if (!line.starts_with(kSummary)) return false;
+  const auto at = line.find(kRound);
+  return at != std::string_view::npos && at + kRound.size() < line.size() &&
+         line[at + kRound.size()] >= '1' && line[at + kRound.size()] <= '9';
+}
+
 }  // namespace
 
 std::string TextOr(const json& object, std::string_view key, std::string fallback) {
@@ -174,7 +184,7 @@ rocm::Result<RunDamage> ReadRun(const fs::path& path,
       damage.torn_end = true;
       continue;
     }
-    if (parts == RunParts::kWithoutRequests && text.starts_with(kRequest)) continue;
+    if (parts == RunParts::kTotals && (text.starts_with(kRequest) || IsLaterRound(text))) continue;
     const json line = ParseLine(text);
     if (line.is_discarded()) {
       ++damage.broken_lines;

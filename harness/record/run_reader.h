@@ -22,8 +22,9 @@ struct RunDamage {
   std::int64_t broken_lines = 0;
 };
 
-// Requests are nine tenths of a run file: who does not need them need not parse them.
-enum class RunParts { kAll, kWithoutRequests };
+// kTotals: requests and the summaries of later rounds are passed over without parsing them. They
+// are nearly all of a file; what is left is the summary over all rounds, or of the only one.
+enum class RunParts { kAll, kTotals };
 
 // Hands over each whole line that is a JSON object with a type, in order. kIo when the file cannot
 // be read; damage inside is counted and never an error.

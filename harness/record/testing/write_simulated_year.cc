@@ -38,7 +38,7 @@ struct Options {
   std::uint64_t seed = 1;
   int nights = 365;
   int rounds = 5;
-  int requests = 3;  // of one stream in one round
+  int requests = 2;  // of one stream in one round
   int changes = 12;
   int by_driver = 3;
   std::string last = "2026-11-20T02:00:00.000Z";  // the newest night
