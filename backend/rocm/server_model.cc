@@ -166,6 +166,10 @@ bool ServerModel::Alive() const {
   return server != nullptr && server->alive();
 }
 
+void ServerModel::StopRestarting() {
+  if (restarter_) restarter_->Disarm();
+}
+
 // Streams go first: a llama-server that is asked to stop while it streams needs seconds.
 Result<void> ServerModel::Close() {
   const std::lock_guard lock(close_mutex_);

@@ -39,6 +39,10 @@ class ServerModel final : public TextModel {
   // log and exit of that very process readable; a restart puts another in its place. nullptr once
   // closed.
   [[nodiscard]] std::shared_ptr<llama_server::Server> server() const { return core_->server(); }
+  // False once no further start will follow a death: no restart policy, or it refuses, or closed.
+  [[nodiscard]] bool restarting() const { return restarter_ && !restarter_->gave_up(); }
+  // No further start, whatever dies from now on. Waits for one in progress to be cancelled.
+  void StopRestarting();
   [[nodiscard]] const LoadPlan& plan() const { return plan_; }
   // The estimate beside what was allocated; nullopt where either is unknown. Also the detail of
   // LoadProgress::State::kReady.

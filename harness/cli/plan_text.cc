@@ -92,10 +92,13 @@ std::string DescribePlan(const std::vector<Scenario>& scenarios, std::optional<i
   bool assumed = false;
   int servers = 0;
   for (const Scenario& scenario : scenarios) {
-    const int times = rounds.value_or(scenario.rounds);
+    const int times = rounds.value_or(scenario.fault ? scenario.fault->repeat : scenario.rounds);
     text += fmt::format("{}: {}\n", scenario.name, scenario.why);
     for (const Variant& variant : Expand(scenario)) {
-      const int starts = !variant.new_server ? 0 : scenario.restart_server ? times : 1;
+      const int starts = scenario.fault            ? times + 1
+                         : !variant.new_server     ? 0
+                         : scenario.restart_server ? times
+                                                   : 1;
       servers += starts;
       total += starts * speed.load_s;
       const std::string rounds_text = times > 1 ? fmt::format(" × {} rounds", times) : "";

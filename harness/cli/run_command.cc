@@ -175,6 +175,16 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   if (!target) return Report(target.error());
   const auto room = CheckServers(*scenarios, *target);
   if (!room) return Report(room.error());
+  if (target->kind == TargetKind::kAttached) {
+    for (const Scenario& scenario : *scenarios) {
+      if (scenario.kind != ScenarioKind::kFault) continue;
+      return Report(rocm::Fail(rocm::ErrorCode::kInvalidArgument,
+                               fmt::format("{}: $.kind: a fault strikes the server: it must be "
+                                           "one that is started here, not attached to",
+                                           scenario.file))
+                        .value());
+    }
+  }
   options.target = *std::move(target);
   options.command = context.argv;
   options.chunks = !arguments.no_chunks;
@@ -238,6 +248,9 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   run->add_option("--out", a.options.out, "Folder for the run file")->capture_default_str();
   run->add_option("--rounds", a.rounds, "Instead of each scenario's own")
       ->check(CLI::Range(1, 1'000));
+  run->add_flag(
+      "--allow-gpu-crash", a.options.allow_gpu_crash,
+      "Run scenarios that crash a real GPU's context (scenarios/crash/igpu_autofit.json)");
   run->add_option("--bandwidth", a.bandwidth_gb_per_s,
                   "GB/s (10^9 bytes) of the memory that holds the weights; default: a table of "
                   "GPUs, or a read test of the processor's")

@@ -50,14 +50,10 @@ TEST_F(RunErrors, UnknownScenarioKeyWithItsPath) {
          {file, "--target", "mock"});
 }
 
-TEST_F(RunErrors, KindThatCannotBeRunYet) {
-  std::ifstream in(decode_);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  text.replace(text.find("\"kind\": \"load\""), 14,
-               R"("kind": "fault", "fault": {"action": "kill", "moment": "idle"})");
-  const std::string file = folder_.Write("fault.json", text);
-  Expect(2, file + ": $.kind: scenarios of the kind fault can be read but not yet run",
-         {file, "--target", "mock"});
+TEST_F(RunErrors, SomeoneElsesServerIsNeverStruck) {
+  const std::string file = SourcePath("scenarios/ci/crash_idle.json");
+  Expect(2, file + ": $.kind: a fault strikes the server: it must be one that is started here",
+         {file, "--target", "http://127.0.0.1:1"});
 }
 
 TEST_F(RunErrors, UnknownTarget) {

@@ -24,6 +24,7 @@ struct RunOptions {
   bool json = false;
   bool silent = false;
   int load_threads = 0;
+  bool allow_gpu_crash = false;              // scenarios may crash a real GPU's context
   std::optional<double> bandwidth_gb_per_s;  // of the memory that holds the weights
   std::optional<int> rounds;                 // instead of the scenarios' own
   std::optional<Calibration> calibration;

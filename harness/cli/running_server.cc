@@ -56,8 +56,8 @@ rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& con
   }
   std::string key = options.kind == TargetKind::kAttached ? options.url : options.model;
   std::unique_ptr<RunningServer> server(
-      new RunningServer(context, std::move(place), *std::move(target), std::move(key)));
-  server->NoteStart(scenario, page_cache, before);
+      new RunningServer(context, std::move(place), *std::move(target), std::move(key), scenario));
+  server->NoteStart(page_cache, before);
   server->memory_before_ = before;
   server->StartSampling();
   for (const std::string& line : server->facts().not_available) {
@@ -67,16 +67,35 @@ rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& con
 }
 
 RunningServer::RunningServer(RunContext& context, RunPlace place, std::unique_ptr<Target> target,
-                             std::string model_key)
+                             std::string model_key, const Scenario& scenario)
     : context_(context),
       place_(std::move(place)),
       target_(std::move(target)),
-      model_key_(std::move(model_key)) {}
+      model_key_(std::move(model_key)),
+      scenario_(scenario) {}
 
-void RunningServer::NoteStart(const Scenario& scenario, const PageCacheReport& page_cache,
-                              const MemoryInUse& before) {
+RestartOutcome RunningServer::AwaitRestart(rocm::TimePoint deadline) {
+  sampler_.reset();
+  memory_before_ = ReadMemoryInUse(context_.inventory.devices, -1);
+  const RestartOutcome outcome = target_->AwaitRestart(deadline, context_.signals.soft());
+  if (outcome == RestartOutcome::kServing) restarted_ns_ = rocm::ToNs(rocm::Now());
+  return outcome;
+}
+
+void RunningServer::NoteRestart(nlohmann::ordered_json exit, std::int64_t exited_ns) {
+  context_.log.Note(place_, "server_exited", std::move(exit), exited_ns);
+  exit_noted_ = true;
+  if (restarted_ns_ == 0) return;
+  started_at_ = rocm::Now();
+  NoteStart({}, memory_before_, std::exchange(restarted_ns_, 0));
+  if (target_->alive()) exit_noted_ = false;
+  StartSampling();
+}
+
+void RunningServer::NoteStart(const PageCacheReport& page_cache, const MemoryInUse& before,
+                              std::int64_t at_ns) {
   RunLog& log = context_.log;
-  log.Note(place_, "server_started", DescribeServer(facts(), scenario));
+  log.Note(place_, "server_started", DescribeServer(facts(), scenario_), at_ns);
   if (facts().kind == TargetKind::kAttached) return;
   load_values_ =
       LoadValues(facts(), before, ReadMemoryInUse(context_.inventory.devices, facts().pid));
@@ -86,23 +105,24 @@ void RunningServer::NoteStart(const Scenario& scenario, const PageCacheReport& p
   Json ready = Json::object();
   for (const auto& [name, value] : load_values_) ready[name] = value;
   for (const auto& [name, value] : EstimateValues(facts(), model_key_)) ready[name] = value;
-  ready["page_cache"] = NameOf(kPageCacheNames, scenario.server.page_cache);
+  ready["page_cache"] = NameOf(kPageCacheNames, scenario_.server.page_cache);
   if (!page_cache.problem.empty()) ready["page_cache_problem"] = page_cache.problem;
-  log.Note(place_, "server_ready", std::move(ready));
+  log.Note(place_, "server_ready", std::move(ready), at_ns);
   bandwidth_ = context_.bandwidth.Find(facts());
-  log.Note(place_, "memory_bandwidth", context_.bandwidth.detail());
+  log.Note(place_, "memory_bandwidth", context_.bandwidth.detail(), at_ns);
 }
 
 RunningServer::~RunningServer() { Close("the run ended early"); }
 
-void RunningServer::Close(const std::string& why) {
+void RunningServer::Close(const std::string& why, std::optional<milliseconds> wanted) {
   if (std::exchange(closed_, true)) return;
   const double telemetry_ms = Milliseconds(sampler_ ? sampler_->cpu_time() : Nanoseconds(0));
   sampler_.reset();
   const bool was_alive = target_->alive();
-  const milliseconds grace = context_.signals.hard().stop_requested() ? milliseconds(0)
-                             : context_.interrupted()                 ? kInterruptedGrace
-                                                                      : kStopGrace;
+  const milliseconds grace = wanted                                     ? *wanted
+                             : context_.signals.hard().stop_requested() ? milliseconds(0)
+                             : context_.interrupted()                   ? kInterruptedGrace
+                                                                        : kStopGrace;
   const rocm::TimePoint begin = rocm::Now();
   const auto stopped = target_->Stop(grace);
   if (target_->facts().kind == TargetKind::kAttached) return;
@@ -111,6 +131,7 @@ void RunningServer::Close(const std::string& why) {
               {"lived_ms", Milliseconds(begin - started_at_)},
               {"telemetry_cpu_ms", telemetry_ms}};
   if (!stopped) detail["error"] = DescribeError(stopped.error());
+  if (!was_alive && exit_noted_) return;  // its end has been told
   context_.log.Note(place_, was_alive ? "server_stopped" : "server_exited", std::move(detail));
   NoteReleasedMemory();
 }

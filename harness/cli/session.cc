@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "harness/cli/fault_scenario.h"
 #include "harness/cli/gpu_facts.h"
 #include "harness/cli/load_scenario.h"
 #include "harness/cli/model_file.h"
@@ -20,9 +21,9 @@ namespace {
 void RunScenario(RunContext& context, const Scenario& scenario) {
   switch (scenario.kind) {
     case ScenarioKind::kLoad: return RunLoadScenario(context, scenario);
+    case ScenarioKind::kFault: return RunFaultScenario(context, scenario);
     // CheckRunnable() has refused them.
-    case ScenarioKind::kAb:
-    case ScenarioKind::kFault: return;
+    case ScenarioKind::kAb: return;
   }
 }
 

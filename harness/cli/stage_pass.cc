@@ -68,7 +68,7 @@ StageResult PassStage(RunContext& context, RunningServer& server, const StageTas
   place.stage = stage.name;
   const std::string label = fmt::format("{} · {}", ToString(place), stage.name);
   context.progress.Phase(label);
-  context.log.Note(place, "stage_started", {{"record", stage.record}});
+  if (!task.at_once) context.log.Note(place, "stage_started", {{"record", stage.record}});
   const std::vector<AnswerChecker> checkers = MakeCheckers(*task.scenario, stage, target.facts());
   Recorder& recorder = context.recorder;
   recorder.BeginStage(&target, &checkers, stage.record);
@@ -85,14 +85,25 @@ StageResult PassStage(RunContext& context, RunningServer& server, const StageTas
     context.progress.Stage(label, stage, progress, recorder);
     return Order(context, target, task, progress);
   };
-  const bool counted = stage.record && target.facts().llama_server;
+  input.on_started = task.on_started;
+  input.on_tokens = task.on_tokens;
+  input.tick = task.tick;
+  const bool counted = !task.at_once && stage.record && target.facts().llama_server;
   const auto before = counted ? ReadServerCounters(target.endpoint()) : std::nullopt;
-  (void)server.sampler().TakeEnergy();
-  (void)server.sampler().TakeFlags();
+  if (!task.at_once) {
+    (void)server.sampler().TakeEnergy();
+    (void)server.sampler().TakeFlags();
+  }
   StageResult result;
   result.outcome = RunStage(input);
-  const Energy energy = server.sampler().TakeEnergy();
-  const std::vector<TelemetryFlag> flags = server.sampler().TakeFlags();
+  Energy energy;
+  std::vector<TelemetryFlag> flags;
+  if (task.at_once) {
+    context.log.Note(place, "stage_started", {{"record", stage.record}}, result.outcome.begin_ns);
+  } else {
+    energy = server.sampler().TakeEnergy();
+    flags = server.sampler().TakeFlags();
+  }
   result.records = recorder.EndStage();
   result.server_died = !target.alive();
 

@@ -20,8 +20,16 @@ struct StageTask {
   const Stage* stage = nullptr;
   const RequestFactory* factory = nullptr;
   RunPlace place;  // its stage is filled in
-  // On the run's thread, every 50 ms; what it says counts where no signal says more. May be empty.
+  // On the run's thread, at every tick; what it says counts where no signal says more. May be
+  // empty.
   std::function<StageOrder(const StageProgress&)> on_tick = {};
+  // See StagePlanInput.
+  std::function<void()> on_started = {};
+  std::function<void(std::int64_t tokens)> on_tokens = {};
+  std::chrono::milliseconds tick{50};
+  // True: it begins at once: nothing is asked of the server or its cards, and nothing is written
+  // before.
+  bool at_once = false;
 };
 
 struct StageResult {

@@ -7,6 +7,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "harness/measure/fault_summary.h"
+
 namespace harness {
 namespace {
 
@@ -122,6 +124,38 @@ std::string LoadRow(const StageReport& stage) {
   return text + "\n";
 }
 
+// "crash_decode: kill at …" is in the scenario's name; what followed is here.
+std::string RecoveryRows(const StageReport& stage) {
+  const StageSummary& summary = stage.summary;
+  if (summary.stage != kRecoveryStage || summary.requests == 0) return "";
+  std::string text =
+      fmt::format("{}{}{}: {} of {} recovered", stage.scenario, stage.variant.empty() ? "" : " ",
+                  stage.variant, summary.requests_ok, summary.requests);
+  const auto time = [&](const char* name, const char* words) {
+    const auto p50 = FindStatistic(summary, fmt::format("{}.p50", name));
+    const auto most = FindStatistic(summary, fmt::format("{}.max", name));
+    if (!p50 || !most) return;
+    text += fmt::format(", {} {} ms (max {})", words, Number(p50->value), Number(most->value));
+  };
+  time("detection_ms", "death seen after");
+  time("told_ms", "streams told after");
+  time("healthy_ms", "healthy after");
+  time("recovery_ms", "first token after");
+  time("steady_ms", "steady after");
+  time("vram_released_ms", "VRAM free after");
+  text += "\n  streams in flight:";
+  bool any = false;
+  for (const auto& [name, count] : summary.counts) {
+    if (!name.starts_with("struck_")) continue;
+    text += fmt::format("{} {} {}", any ? "," : "", count, name.substr(7));
+    any = true;
+  }
+  if (!any) text += " none";
+  text += fmt::format("; {} tokens lost; {} processes left\n",
+                      summary.counts.at("tokens_lost_total"), summary.counts.at("processes_left"));
+  return text;
+}
+
 std::string Verdicts(const RunReport& report) {
   std::string text;
   int passed = 0, judged = 0, unjudged = 0;
@@ -183,7 +217,9 @@ std::string FormatTable(const RunReport& report) {
   Row head;
   std::ranges::copy(kColumns, head.begin());
   rows.push_back(head);
-  for (const StageReport& stage : report.stages) rows.push_back(MakeRow(stage, unsupported));
+  for (const StageReport& stage : report.stages) {
+    if (stage.summary.stage != kRecoveryStage) rows.push_back(MakeRow(stage, unsupported));
+  }
   std::array<std::size_t, kColumns.size()> widths{};
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
@@ -196,6 +232,7 @@ std::string FormatTable(const RunReport& report) {
   if (unsupported) out += "* too few samples for this percentile\n";
   for (const StageReport& stage : report.stages) out += LlamaBenchRow(stage);
   for (const StageReport& stage : report.stages) out += LoadRow(stage);
+  for (const StageReport& stage : report.stages) out += RecoveryRows(stage);
   if (!report.stages.empty()) out += Verdicts(report);
   out += fmt::format("{}: {}\n", ToString(report.end.status), report.file.string());
   // What made the run fail as a whole has its own line already.

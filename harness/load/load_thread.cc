@@ -206,6 +206,7 @@ class LoadThread::Loop {
 
   void MarkStarted(TimePoint due) {
     state_.started.fetch_add(1, std::memory_order_relaxed);
+    if (state_.input.on_started) state_.input.on_started();
     const std::int64_t ns = ToNs(due);
     std::int64_t last = state_.last_start_ns.load(std::memory_order_relaxed);
     while (last < ns && !state_.last_start_ns.compare_exchange_weak(last, ns)) {

@@ -48,7 +48,9 @@ bool RequestInFlight::OnDelta(const rocm::wire::CompletionDelta& delta, TimePoin
   r.chunks.push_back(chunk);
   r.text += delta.text;
   r.ids.insert(r.ids.end(), delta.ids.begin(), delta.ids.end());
+  seen_tokens_ += std::max(chunk.tokens, 1);
   state_.tokens.fetch_add(std::max(chunk.tokens, 1), std::memory_order_relaxed);
+  if (state_.input.on_tokens) state_.input.on_tokens(seen_tokens_);
   return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "backend/base/clock.h"
@@ -28,6 +29,7 @@ class RequestInFlight {
  private:
   StageState& state_;
   int pending_tokens_ = 0;
+  std::int64_t seen_tokens_ = 0;
 };
 
 }  // namespace harness

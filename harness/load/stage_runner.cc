@@ -21,8 +21,6 @@ using rocm::Now;
 using rocm::TimePoint;
 using rocm::ToNs;
 
-constexpr std::chrono::milliseconds kTick{50};
-
 std::chrono::nanoseconds ThreadCpu() {
   timespec used{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
@@ -81,7 +79,7 @@ StageOutcome RunStage(const StagePlanInput& input) {
   }
   {
     std::unique_lock lock(state.mutex);
-    while (!state.changed.wait_for(lock, kTick, [&] { return state.running_threads == 0; })) {
+    while (!state.changed.wait_for(lock, input.tick, [&] { return state.running_threads == 0; })) {
       lock.unlock();
       const StageOrder order = input.on_tick ? input.on_tick(Progress(state)) : StageOrder::kRun;
       if (order > state.order.load()) {

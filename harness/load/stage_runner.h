@@ -48,8 +48,13 @@ struct StagePlanInput {
   int threads = 0;
   // On a load thread, in no particular order: be quick, and thread-safe.
   std::function<void(FinishedRequest&&)> on_finished;
-  // On the calling thread, every 50 ms.
+  // On a load thread, both may be empty: a request is about to be sent; a stream has got a chunk,
+  // and this many tokens so far.
+  std::function<void()> on_started = {};
+  std::function<void(std::int64_t tokens)> on_tokens = {};
+  // On the calling thread, at every tick.
   std::function<StageOrder(const StageProgress&)> on_tick;
+  std::chrono::milliseconds tick{50};
 };
 
 struct StageOutcome {

@@ -41,8 +41,9 @@ struct RunHeader {
 };
 
 // Something that happened beside the requests. Known names: server_started, server_ready,
-// server_exited, server_recovered, server_stopped, load_failed, memory_bandwidth, fault_injected,
-// throttled, sample, stage_started, stage_finished, interrupted, note.
+// server_exited, server_hung, server_recovered, not_recovered, crash_loop_ended, server_stopped,
+// load_failed, memory_bandwidth, fault_injected, throttled, sample, stage_started, stage_finished,
+// interrupted, note.
 struct RunEvent {
   std::string event;
   std::int64_t at_ns = 0;  // CLOCK_MONOTONIC; 0: now

@@ -80,18 +80,26 @@ struct AbPlan {
   std::vector<std::string> metrics;  // judged, with Holm's correction
 };
 
-enum class FaultAction { kKill, kSegv, kStop, kTerm };
+// kUnmask: no signal; a server that is started with every GPU in sight, integrated ones too.
+enum class FaultAction { kKill, kSegv, kAbort, kStop, kTerm, kUnmask };
 [[nodiscard]] std::string_view ToString(FaultAction action);
 enum class FaultMoment { kLoad, kPrefill, kDecode, kIdle };
 [[nodiscard]] std::string_view ToString(FaultMoment moment);
 
-// What is done to the server, when, and how soon it must serve again.
+// What is done to the server, when, and how soon it must serve again. It strikes in the first
+// recorded stage, or after it (kIdle), or in a start before all stages (kLoad); the recorded stages
+// that follow run on the new server.
 struct FaultPlan {
   FaultAction action = FaultAction::kKill;
   FaultMoment moment = FaultMoment::kDecode;
   int after_tokens = 1;  // decode only
   int repeat = 1;
   std::chrono::milliseconds recover_within{30'000};
+  // Nothing from a server for this long: it hangs, and is killed.
+  std::chrono::milliseconds hang_after{2'000};
+  // The backend's, for deaths after the load. Without one in the file: as many as there are faults,
+  // at once.
+  rocm::RestartPolicy restart;
 };
 
 }  // namespace harness

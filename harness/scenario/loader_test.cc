@@ -145,6 +145,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"("slo":)",
                 R"("sweep": {"parameter": "page_cache", "values": ["cold", "cold"]}, "slo":)",
                 "$.sweep.values[1]: stands twice"},
+        Refusal{R"("kind": "load")",
+                R"("kind": "fault", "fault": {"action": "kill", "moment": "decode"})",
+                "$.stages: one recorded stage is struck, and at least one must follow"},
+        Refusal{R"("kind": "load")",
+                R"("kind": "fault", "fault": {"action": "unmask", "moment": "idle"})",
+                "$.fault.moment: must be load with the action unmask"},
         Refusal{R"("slots": 4)", R"("page_cache": "hot")",
                 "$.server.page_cache: is \"hot\", must be one of as_it_is, cold, warm"}));
 
@@ -204,8 +210,10 @@ TEST(Loader, RoundTripsEveryOtherPart) {
                 R"("kind": "ab", "ab": {"variants": [{"name": "a"}, {"name": "b", "server":
                    {"flash_attention": "on"}}], "metrics": ["decode_tokens_per_s"]})"),
            With(R"("kind": "load")",
-                R"("kind": "fault", "fault": {"action": "kill", "moment": "decode",
-                   "after_tokens": 5, "repeat": 3})"),
+                R"("kind": "fault", "fault": {"action": "abort", "moment": "load",
+                   "repeat": 3, "hang_after_ms": 700,
+                   "restart": {"max_restarts": 2, "window_ms": 9000, "initial_backoff_ms": 1,
+                               "max_backoff_ms": 20}})"),
        }) {
     const auto scenario = ParseScenario(text, "f.json");
     ASSERT_TRUE(scenario) << scenario.error().message;

@@ -49,10 +49,12 @@ inline constexpr NameTable<SweepParameter, 13> kSweepNames{
      {"split_mode", SweepParameter::kSplitMode},
      {"tensor_split", SweepParameter::kTensorSplit},
      {"page_cache", SweepParameter::kPageCache}}};
-inline constexpr NameTable<FaultAction, 4> kFaultActionNames{{{"kill", FaultAction::kKill},
+inline constexpr NameTable<FaultAction, 6> kFaultActionNames{{{"kill", FaultAction::kKill},
                                                               {"segv", FaultAction::kSegv},
+                                                              {"abort", FaultAction::kAbort},
                                                               {"stop", FaultAction::kStop},
-                                                              {"term", FaultAction::kTerm}}};
+                                                              {"term", FaultAction::kTerm},
+                                                              {"unmask", FaultAction::kUnmask}}};
 inline constexpr NameTable<FaultMoment, 4> kFaultMomentNames{{{"load", FaultMoment::kLoad},
                                                               {"prefill", FaultMoment::kPrefill},
                                                               {"decode", FaultMoment::kDecode},

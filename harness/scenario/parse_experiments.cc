@@ -209,6 +209,25 @@ AbPlan ParseAb(const nlohmann::json& value, const std::string& path, Findings& f
   return plan;
 }
 
+namespace {
+
+rocm::RestartPolicy ParseRestart(const nlohmann::json& value, const std::string& path,
+                                 Findings& findings) {
+  ObjectReader object(value, path, findings);
+  rocm::RestartPolicy policy;
+  policy.max_restarts = Int(object, "max_restarts", 0, 10'000).value_or(policy.max_restarts);
+  const auto time = [&](const char* key, std::chrono::milliseconds& field) {
+    field = object.Duration(key, 0, 86'400'000, 1).value_or(field);
+  };
+  time("window_ms", policy.window);
+  time("initial_backoff_ms", policy.initial_backoff);
+  time("max_backoff_ms", policy.max_backoff);
+  object.Done();
+  return policy;
+}
+
+}  // namespace
+
 FaultPlan ParseFault(const nlohmann::json& value, const std::string& path, Findings& findings) {
   ObjectReader object(value, path, findings);
   FaultPlan plan;
@@ -225,6 +244,16 @@ FaultPlan ParseFault(const nlohmann::json& value, const std::string& path, Findi
   plan.repeat = Int(object, "repeat", 1, 10'000).value_or(1);
   plan.recover_within =
       object.Duration("recover_within_ms", 1, 3'600'000, 1).value_or(plan.recover_within);
+  plan.hang_after = object.Duration("hang_after_ms", 10, 3'600'000, 1).value_or(plan.hang_after);
+  plan.restart.max_restarts = plan.repeat;
+  plan.restart.window = std::chrono::hours(1);
+  plan.restart.initial_backoff = plan.restart.max_backoff = std::chrono::milliseconds(0);
+  if (const auto* restart = object.Take("restart")) {
+    plan.restart = ParseRestart(*restart, object.PathOf("restart"), findings);
+  }
+  if (plan.action == FaultAction::kUnmask && plan.moment != FaultMoment::kLoad) {
+    object.Fail("moment", "must be load with the action unmask");
+  }
   object.Done();
   return plan;
 }

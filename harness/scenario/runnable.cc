@@ -6,7 +6,7 @@
 namespace harness {
 
 rocm::Result<void> CheckRunnable(const Scenario& scenario) {
-  if (scenario.kind == ScenarioKind::kLoad) return {};
+  if (scenario.kind == ScenarioKind::kLoad || scenario.kind == ScenarioKind::kFault) return {};
   return rocm::Fail(rocm::ErrorCode::kInvalidArgument,
                     fmt::format("{}: $.kind: scenarios of the kind {} can be read but not yet run "
                                 "by this version",

@@ -124,13 +124,41 @@ void ValidateExpectations(const Scenario& scenario, Findings& findings) {
   for (std::size_t i = 0; i < scenario.expect.size(); ++i) {
     const Expectation& expectation = scenario.expect[i];
     const std::string path = AtIndex("$.expect", i);
-    if (expectation.stage.empty()) continue;
+    const bool fault = scenario.kind == ScenarioKind::kFault;
+    if (fault && expectation.stage == "recovery" && !expectation.answer) continue;
+    if (expectation.stage.empty()) {
+      if (fault && expectation.answer) {
+        findings.Add(path + ".stage", "is missing: which stage's answers?");
+      }
+      continue;
+    }
     const auto stage = std::find_if(scenario.stages.begin(), scenario.stages.end(),
                                     [&](const Stage& s) { return s.name == expectation.stage; });
     if (stage == scenario.stages.end()) {
       findings.Add(path + ".stage", "names no stage of this scenario");
     } else if (!stage->record) {
       findings.Add(path + ".stage", "names a stage that is not recorded");
+    }
+  }
+}
+
+}  // namespace
+
+namespace {
+
+void ValidateFault(const Scenario& scenario, Findings& findings) {
+  const auto recorded = std::ranges::count_if(scenario.stages, &Stage::record);
+  const bool load = scenario.fault->moment == FaultMoment::kLoad;
+  if (recorded < (load ? 1 : 2)) {
+    findings.Add("$.stages", load ? "a recorded stage must follow the fault"
+                                  : "one recorded stage is struck, and at least one must follow");
+  }
+  if (scenario.rounds > 1 || scenario.restart_server) {
+    findings.Add("$.rounds", "a fault has its own: fault.repeat");
+  }
+  for (std::size_t i = 0; i < scenario.stages.size(); ++i) {
+    if (scenario.stages[i].name == "recovery") {
+      findings.Add(AtIndex("$.stages", i) + ".name", "recovery is what the fault itself is called");
     }
   }
 }
@@ -149,6 +177,7 @@ void Validate(const Scenario& scenario, Findings& findings) {
   if ((scenario.kind == ScenarioKind::kFault) != scenario.fault.has_value()) {
     findings.Add("$.fault", "goes with the kind fault, and only with it");
   }
+  if (scenario.fault) ValidateFault(scenario, findings);
   if (scenario.restart_server && scenario.rounds < 2) {
     findings.Add("$.restart_server", "needs rounds of 2 or more");
   }

@@ -148,6 +148,11 @@ Json Write(const FaultPlan& plan) {
   if (plan.moment == FaultMoment::kDecode) json["after_tokens"] = plan.after_tokens;
   json["repeat"] = plan.repeat;
   json["recover_within_ms"] = plan.recover_within.count();
+  json["hang_after_ms"] = plan.hang_after.count();
+  json["restart"] = {{"max_restarts", plan.restart.max_restarts},
+                     {"window_ms", plan.restart.window.count()},
+                     {"initial_backoff_ms", plan.restart.initial_backoff.count()},
+                     {"max_backoff_ms", plan.restart.max_backoff.count()}};
   return json;
 }
 

@@ -2,6 +2,7 @@
 #include "harness/target/managed_target.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -59,6 +60,9 @@ rocm::LoadConfig MakeLoadConfig(const TargetOptions& options, const ServerSettin
   config.expected_streams = streams;
   config.environment = settings.environment;
   config.load_timeout = options.load_timeout;
+  config.stall_timeout = options.stall_timeout;
+  config.restart = options.restart;
+  config.on_progress = options.on_progress;
   if (settings.batch_size) {
     config.extra_args.insert(config.extra_args.end(),
                              {"--batch-size", fmt::format("{}", *settings.batch_size)});
@@ -103,31 +107,61 @@ rocm::Result<std::unique_ptr<Target>> ManagedTarget::Start(const TargetOptions& 
     return rocm::Fail(rocm::ErrorCode::kInternal,
                       fmt::format("the backend {} runs no llama-server", (*backend)->Name()));
   }
-  const rocm::llama_server::Server& server = *target->server_;
   TargetFacts& facts = target->facts_;
   facts.kind = options.kind;
   facts.backend = options.kind == TargetKind::kMock ? "mock" : std::string((*backend)->Name());
   facts.model = (*model)->Info();
-  facts.binary = server.argv().empty() ? config.server_binary : server.argv().front();
   facts.build = facts.model->server_build;
-  facts.argv = server.argv();
-  facts.environment = server.environment();
   facts.applied = facts.model->applied;
-  const rocm::llama_server::LogFacts log = server.facts();
-  facts.layers = log.layers_total;
-  for (const auto& device : log.devices) {
-    if (!device.used) continue;
-    facts.gpus.push_back(
-        {device.description, static_cast<std::uint64_t>(device.total_mib.value_or(0)) << 20});
-  }
-  facts.load_duration = server.load_duration();
-  facts.buffers = server.facts().buffers;
   facts.memory = server_model->memory_report();
-  facts.pid = server.pid();
+  target->ReadFacts();
   facts.llama_server = true;
-  facts.chain = SpeaksChain(server.endpoint(), stop);
+  facts.chain = SpeaksChain(target->server_->endpoint(), stop);
   target->model_ = *std::move(model);
   return std::unique_ptr<Target>(std::move(target));
+}
+
+void ManagedTarget::ReadFacts() {
+  const rocm::llama_server::Server& server = *server_;
+  facts_.binary = server.argv().empty() ? "" : server.argv().front();
+  facts_.argv = server.argv();
+  facts_.environment = server.environment();
+  const rocm::llama_server::LogFacts log = server.facts();
+  facts_.layers = log.layers_total;
+  facts_.buffers = log.buffers;
+  facts_.gpus.clear();
+  for (const auto& device : log.devices) {
+    if (!device.used) continue;
+    facts_.gpus.push_back(
+        {device.description, static_cast<std::uint64_t>(device.total_mib.value_or(0)) << 20});
+  }
+  facts_.load_duration = server.load_duration();
+  facts_.pid = server.pid();
+}
+
+int ManagedTarget::exit_fd() const { return server_->exit_fd(); }
+
+std::function<bool()> ManagedTarget::RestartProbe() const {
+  return [model = dynamic_cast<const rocm::ServerModel*>(model_.get()), old = server_.get()] {
+    const auto server = model == nullptr ? nullptr : model->server();
+    return server != nullptr && server.get() != old && server->alive();
+  };
+}
+
+RestartOutcome ManagedTarget::AwaitRestart(rocm::TimePoint deadline, const std::stop_token& stop) {
+  const auto* const model = dynamic_cast<const rocm::ServerModel*>(model_.get());
+  while (model != nullptr) {
+    auto server = model->server();
+    if (server != nullptr && server != server_ && server->alive()) {
+      server_ = std::move(server);
+      ReadFacts();
+      return RestartOutcome::kServing;
+    }
+    if (!model->restarting()) break;
+    if (stop.stop_requested() || rocm::Now() >= deadline) return RestartOutcome::kTimedOut;
+    (void)::poll(nullptr, 0, 1);
+  }
+  return RestartOutcome::kRefused;
 }
 
 ManagedTarget::~ManagedTarget() = default;
@@ -139,6 +173,8 @@ rocm::Error ManagedTarget::Explain(rocm::Error error) const {
 }
 
 rocm::Result<void> ManagedTarget::Stop(std::chrono::milliseconds grace) {
+  // Or what is stopped here would be started again.
+  if (auto* const model = dynamic_cast<rocm::ServerModel*>(model_.get())) model->StopRestarting();
   auto report = server_->Stop(grace);
   const auto closed = model_->Close();
   if (!report) return tl::unexpected(report.error());

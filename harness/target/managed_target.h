@@ -28,10 +28,16 @@ class ManagedTarget final : public Target {
   [[nodiscard]] const rocm::http::Endpoint& endpoint() const override;
   [[nodiscard]] bool alive() const override;
   [[nodiscard]] rocm::Error Explain(rocm::Error error) const override;
+  [[nodiscard]] int exit_fd() const override;
+  [[nodiscard]] std::function<bool()> RestartProbe() const override;
+  [[nodiscard]] RestartOutcome AwaitRestart(rocm::TimePoint deadline,
+                                            const std::stop_token& stop) override;
   rocm::Result<void> Stop(std::chrono::milliseconds grace) override;
 
  private:
   ManagedTarget() = default;
+  // What is known of the server that runs now.
+  void ReadFacts();
   std::unique_ptr<rocm::TextModel> model_;
   std::shared_ptr<rocm::llama_server::Server> server_;
   TargetFacts facts_;

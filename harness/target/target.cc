@@ -38,6 +38,10 @@ rocm::Result<TargetOptions> ParseTarget(std::string_view text) {
   return options;
 }
 
+RestartOutcome Target::AwaitRestart(rocm::TimePoint /*deadline*/, const std::stop_token& /*stop*/) {
+  return RestartOutcome::kRefused;
+}
+
 rocm::Result<std::string> BackendName(const TargetOptions& options) {
   if (options.kind != TargetKind::kLlamaServer) return std::string(ToString(options.kind));
   const auto backend = ChooseBackend(options);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -10,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/base/clock.h"
+#include "backend/config.h"
 #include "backend/error.h"
 #include "backend/http/endpoint.h"
 #include "backend/llama_server/log_facts.h"
@@ -35,7 +38,13 @@ struct TargetOptions {
   std::string api_key;                   // attached only
   std::string served_model;              // the `model` field of requests; attached only
   std::chrono::milliseconds load_timeout{600'000};
+  // Set by experiments, not by the command line. See rocm::LoadConfig.
+  std::chrono::milliseconds stall_timeout{120'000};
+  rocm::RestartPolicy restart;
+  std::function<void(const rocm::LoadProgress&)> on_progress;
 };
+
+enum class RestartOutcome { kServing, kRefused, kTimedOut };
 
 // "mock", "llama-server", "http://HOST:PORT" or "unix:PATH".
 [[nodiscard]] rocm::Result<TargetOptions> ParseTarget(std::string_view text);
@@ -84,6 +93,17 @@ class Target {
   // The error to record for a request that failed with `error`: where the process is dead, that it
   // died, and how. May wait a moment for the death.
   [[nodiscard]] virtual rocm::Error Explain(rocm::Error error) const = 0;
+  // Readable from the end of the server's process on, for poll() only; -1: not ours.
+  [[nodiscard]] virtual int exit_fd() const { return -1; }
+  // For any thread, while this lives and is not stopped: whether the backend has put another server
+  // that serves in the place of the one that is there now.
+  [[nodiscard]] virtual std::function<bool()> RestartProbe() const {
+    return [] { return false; };
+  }
+  // Of a server that died: waits until the backend has started another by its policy, and is that
+  // one from then on (facts, endpoint). While no stream runs, and not from two threads.
+  [[nodiscard]] virtual RestartOutcome AwaitRestart(rocm::TimePoint deadline,
+                                                    const std::stop_token& stop);
   // Stops what we started, within `grace` or by force; leaves someone else's server alone.
   // Idempotent.
   virtual rocm::Result<void> Stop(std::chrono::milliseconds grace) = 0;
