@@ -198,7 +198,7 @@ if [ -s "$scratch/suspects" ]; then
       ab_rounds=10
       seconds=$(seconds_of "$one" || :)
       time=$(($(left) - 60))
-      while [ "${seconds:-0}" -gt "$time" ] && [ "$ab_rounds" -gt 4 ]; do
+      while [ "${seconds:-0}" -gt "$time" ] && [ "$ab_rounds" -gt 6 ]; do
         ab_rounds=$((ab_rounds - 2))
         seconds=$(seconds_of "$one" --rounds "$ab_rounds" || :)
       done

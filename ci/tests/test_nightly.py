@@ -185,7 +185,7 @@ def test_a_slower_binary_is_warned_of_confirmed_and_red(suite, tmp_path):
     for _ in range(9):
         night(suite, state, *common, ROCM_LLAMA_SERVER_PATH=str(fast))
     assert os.path.realpath(state / "good") == str(fast)
-    done = night(suite, state, *common, "--budget", "120s", code=1,
+    done = night(suite, state, *common, "--budget", "900s", code=1,
                  ROCM_LLAMA_SERVER_PATH=str(slow))
     assert "early warning: first" in done.stdout
     assert "regression confirmed (exit 1" in done.stdout
