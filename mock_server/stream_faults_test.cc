@@ -206,6 +206,14 @@ TEST_F(StreamFaults, WrongToken) {
   EXPECT_TRUE(Has(payload, " w335"));
 }
 
+TEST_F(StreamFaults, WrongTokensToTheEnd) {
+  Plan(R"({"type":"wrong-token","token":2,"tokens":-1,"id":700,"text":" oops"})");
+  const std::string payload = Payload(Native());
+  EXPECT_TRUE(Has(payload, " w333"));
+  EXPECT_FALSE(Has(payload, " w334"));
+  EXPECT_FALSE(Has(payload, " w335"));
+}
+
 TEST_F(StreamFaults, EventsTogether) {
   Plan(R"({"type":"coalesce","events":3})");
   const std::string body = Native().Body();

@@ -177,7 +177,7 @@ void AddHyperparameters(Writer& writer, const ModelShape& shape, WeightType type
     return fmt::format("{}.{}", shape.architecture, name);
   };
   writer.AddString("general.type", "model");
-  writer.AddString("general.name", fmt::format("synthetic {}", shape.name));
+  writer.AddString("general.name", fmt::format("{}{}", kSyntheticName, shape.name));
   writer.AddString("general.size_label", shape.size_label);
   writer.AddUint32("general.file_type", RulesOf(type).file_type);
   writer.AddUint32("general.quantization_version", 2);

@@ -43,6 +43,9 @@ enum class WeightType { kQ4_0, kQ8_0, kF16 };
 [[nodiscard]] std::optional<WeightType> ParseWeightType(std::string_view name);
 [[nodiscard]] std::string_view ToString(WeightType type);
 
+// What the name of such a model begins with; readers know it by that.
+inline constexpr std::string_view kSyntheticName = "synthetic ";
+
 // What the file will take.
 [[nodiscard]] std::uint64_t SyntheticModelBytes(const ModelShape& shape, WeightType type);
 

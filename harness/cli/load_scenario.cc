@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "harness/cli/running_server.h"
 #include "harness/cli/variant_rounds.h"
@@ -26,13 +27,17 @@ class LoadRun {
   [[nodiscard]] bool OpenServer(const Variant& variant, const RunPlace& place);
   RunContext& context_;
   std::unique_ptr<RunningServer> server_;
+  int streams_ = 1;  // of any variant: it may come to the same server
   bool saturated_ = false;
 };
 
 void LoadRun::Run(const Scenario& scenario) {
   const bool until_saturation = std::ranges::any_of(
       scenario.sweep, [](const SweepAxis& axis) { return axis.until_saturation; });
-  for (const Variant& variant : Expand(scenario)) {
+  const std::vector<Variant> variants = Expand(scenario);
+  for (const Variant& variant : variants)
+    streams_ = std::max(streams_, MaxStreams(variant.scenario));
+  for (const Variant& variant : variants) {
     if (saturated_ && until_saturation && !variant.new_server) {
       context_.log.Note(
           {scenario.name, variant.name, 0, ""}, "note",
@@ -51,7 +56,8 @@ void LoadRun::Run(const Scenario& scenario) {
 bool LoadRun::OpenServer(const Variant& variant, const RunPlace& place) {
   if (server_ != nullptr) server_->Close("the next one starts");
   server_.reset();
-  auto server = RunningServer::Open(context_, context_.options.target, variant.scenario, place);
+  auto server =
+      RunningServer::Open(context_, context_.options.target, variant.scenario, place, streams_);
   if (!server) {
     if (!context_.interrupted()) context_.report.failure = server.error();
     return false;
@@ -68,6 +74,7 @@ void LoadRun::RunVariant(const Variant& variant) {
   for (int round = 0; round < rounds; ++round) {
     const RunPlace place{scenario.name, variant.name, round, ""};
     const bool anew = round == 0 ? variant.new_server : scenario.restart_server;
+    if (round > 0 && anew) context_.CoolDown(scenario.cool_down);
     if ((server_ == nullptr || anew) && !OpenServer(variant, place)) break;
     facts = server_->facts();
     if (!PassRound(context_, *server_, scenario, place, kept)) break;

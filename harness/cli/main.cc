@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   harness::AddGateCommand(app, context);
   harness::AddBaselineCommand(app, context);
   harness::AddInspectCommands(app, context);
+  harness::AddCompareCommand(app, context);
   harness::AddChatCommand(app, context);
   try {
     app.parse(argc, argv);

@@ -83,6 +83,12 @@ std::string Describe(const Stage& stage) {
   return stage.record ? text : text + ", not recorded";
 }
 
+std::string Rounds(const Scenario& scenario, int times) {
+  if (!scenario.ab) return times > 1 ? fmt::format(" × {} rounds", times) : "";
+  return fmt::format(" × {} rounds of {} and {}, as many again where an effect is suspect",
+                     times / 2, scenario.ab->variants[0].name, scenario.ab->variants[1].name);
+}
+
 }  // namespace
 
 std::string DescribePlan(const std::vector<Scenario>& scenarios, std::optional<int> rounds,
@@ -92,18 +98,26 @@ std::string DescribePlan(const std::vector<Scenario>& scenarios, std::optional<i
   bool assumed = false;
   int servers = 0;
   for (const Scenario& scenario : scenarios) {
-    const int times = rounds.value_or(scenario.fault ? scenario.fault->repeat : scenario.rounds);
+    const bool ab = scenario.ab.has_value();
+    const int times = ab               ? 2 * rounds.value_or(scenario.ab->rounds)
+                      : scenario.fault ? rounds.value_or(scenario.fault->repeat)
+                                       : rounds.value_or(scenario.rounds);
     text += fmt::format("{}: {}\n", scenario.name, scenario.why);
     for (const Variant& variant : Expand(scenario)) {
-      const int starts = scenario.fault            ? times + 1
-                         : !variant.new_server     ? 0
-                         : scenario.restart_server ? times
-                                                   : 1;
+      const int starts = scenario.fault                  ? times + 1
+                         : !variant.new_server           ? 0
+                         : scenario.restart_server || ab ? times
+                                                         : 1;
       servers += starts;
       total += starts * speed.load_s;
-      const std::string rounds_text = times > 1 ? fmt::format(" × {} rounds", times) : "";
-      text += fmt::format("  {}{}{}\n", variant.name.empty() ? "one variant" : variant.name,
-                          rounds_text, starts > 0 ? ", starts a server" : "");
+      total += std::max(0, starts - 1) * static_cast<double>(scenario.cool_down.count()) / 1e3;
+      const std::string name = !variant.name.empty() ? variant.name
+                               : ab                  ? "one comparison"
+                                                     : "one variant";
+      text += fmt::format("  {}{}{}\n", name, Rounds(scenario, times),
+                          starts == 0  ? ""
+                          : starts > 1 ? fmt::format(", starts {} servers", starts)
+                                       : ", starts a server");
       for (const Stage& stage : variant.scenario.stages) {
         const StageTime time = Estimate(variant.scenario, stage, speed);
         total += times * time.seconds;

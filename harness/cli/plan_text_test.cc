@@ -55,5 +55,19 @@ TEST(DescribePlan, CountsServersOfASweep) {
   EXPECT_THAT(text, HasSubstr("slots=2,concurrency=4\n"));
 }
 
+TEST(DescribePlan, AComparisonStartsBothServersInEveryRound) {
+  Scenario scenario = Base();
+  scenario.kind = ScenarioKind::kAb;
+  scenario.cool_down = std::chrono::milliseconds(2'000);
+  scenario.ab = AbPlan{};
+  scenario.ab->variants.resize(2);
+  scenario.ab->variants[0].name = "off";
+  scenario.ab->variants[1].name = "on";
+  // 10 rounds × 2 sides × (30 s and a start of 5 s), and 19 pauses of 2 s.
+  const std::string text = DescribePlan({scenario}, std::nullopt, {50, 1'000, 5});
+  EXPECT_THAT(text, HasSubstr("one comparison × 10 rounds of off and on, as many again"));
+  EXPECT_THAT(text, HasSubstr("20 server starts, about 738 s in all"));
+}
+
 }  // namespace
 }  // namespace harness

@@ -1,13 +1,36 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "harness/cli/recorder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "harness/base/sha256.h"
+#include "harness/measure/answer_quality.h"
 #include "harness/measure/request_metrics.h"
 
 namespace harness {
+namespace {
+
+// Of an answer that is compared token by token; what comes after is compared by its hash.
+constexpr std::size_t kKeptIds = 1'024;
+constexpr std::size_t kExcerpt = 48;
+
+// The end of an answer, where repetition shows, on one line.
+std::string Excerpt(std::string_view text) {
+  std::string excerpt(text.size() > kExcerpt ? text.substr(text.size() - kExcerpt) : text);
+  // Not from the middle of a character.
+  while (!excerpt.empty() && (static_cast<unsigned char>(excerpt.front()) & 0xC0U) == 0x80U) {
+    excerpt.erase(excerpt.begin());
+  }
+  std::ranges::replace_if(
+      excerpt, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return text.size() > kExcerpt ? "…" + excerpt : excerpt;
+}
+
+}  // namespace
 
 Recorder::Recorder(RunWriter& writer, RunMetrics* metrics)
     : writer_(writer), metrics_(metrics), worker_([this] { Work(); }) {}
@@ -22,11 +45,12 @@ Recorder::~Recorder() {
 }
 
 void Recorder::BeginStage(const Target* target, const std::vector<AnswerChecker>* checkers,
-                          bool record) {
+                          bool record, bool keep_ids) {
   const std::lock_guard lock(mutex_);
   target_ = target;
   checkers_ = checkers;
   record_ = record;
+  keep_ids_ = keep_ids;
   stage_ = {};
   stage_.answers.resize(record ? checkers->size() : 0);
   ttft_ms_.clear();
@@ -93,6 +117,12 @@ void Recorder::Process(FinishedRequest&& request) {
   std::vector<std::optional<std::string>> wrong;
   if (record_ && record.ok()) {
     for (const AnswerChecker& checker : *checkers_) wrong.push_back(checker.Wrong(request));
+    // What the scenario knows to be right is right, however odd it looks. One token alone may be
+    // part of a character, and says nothing.
+    const bool known = std::ranges::any_of(wrong, [](const auto& w) { return !w.has_value(); });
+    if (!known && record.tokens > 1) {
+      record.degeneration = FindDegeneration(record.text, record.ids);
+    }
   }
   rocm::Result<void> written;
   if (record_) {
@@ -120,11 +150,21 @@ void Recorder::Process(FinishedRequest&& request) {
         record.prompt_tokens != request.prompt_tokens) {
       ++stage_.prompt_length_mismatches;
     }
+    if (record.degeneration && stage_.degenerate++ == 0) {
+      stage_.degenerate_example =
+          fmt::format("{} in request {} of round {}: \"{}\"", ToString(*record.degeneration),
+                      record.index, record.round, Excerpt(record.text));
+    }
     if (const auto ttft = Measure(record).ttft_ms) ttft_ms_.push_back(*ttft);
   }
   // Statistics need times and counts only; texts of a long run would fill the memory.
   std::string().swap(record.text);
-  std::vector<std::int32_t>().swap(record.ids);
+  if (keep_ids_) {
+    record.ids.resize(std::min(record.ids.size(), kKeptIds));
+    record.ids.shrink_to_fit();
+  } else {
+    std::vector<std::int32_t>().swap(record.ids);
+  }
   stage_.records.push_back(std::move(record));
 }
 

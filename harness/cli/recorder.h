@@ -32,6 +32,8 @@ struct StageRecords {
   std::vector<AnswerTally> answers;  // one for each checker
   std::int64_t output_length_mismatches = 0;
   std::int64_t prompt_length_mismatches = 0;
+  std::int64_t degenerate = 0;
+  std::string degenerate_example;
   std::int64_t warm_up_failures = 0;
   std::string first_failure;  // of a warm-up request
 };
@@ -54,8 +56,10 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  // Keeps pointers to both until EndStage().
-  void BeginStage(const Target* target, const std::vector<AnswerChecker>* checkers, bool record);
+  // Keeps pointers to both until EndStage(). `keep_ids`: the records keep the first token ids of
+  // their answers, so that answers can be compared.
+  void BeginStage(const Target* target, const std::vector<AnswerChecker>* checkers, bool record,
+                  bool keep_ids);
   // From any thread; never waits for the disk.
   void Push(FinishedRequest&& request);
   // Waits until everything pushed has been written.
@@ -74,6 +78,7 @@ class Recorder {
   const Target* target_ = nullptr;
   const std::vector<AnswerChecker>* checkers_ = nullptr;
   bool record_ = true;
+  bool keep_ids_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

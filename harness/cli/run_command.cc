@@ -21,7 +21,6 @@
 #include "harness/record/prometheus_outputs.h"
 #include "harness/record/run_metrics.h"
 #include "harness/scenario/loader.h"
-#include "harness/scenario/runnable.h"
 #include "harness/scenario/sweep.h"
 #include "harness/target/preflight.h"
 
@@ -39,6 +38,7 @@ struct RunArguments {
   std::string api_key;
   std::string served_model;
   std::string calibration;
+  std::vector<std::string> variants;
   double load_timeout_s = 600;
   int rounds = 0;
   double bandwidth_gb_per_s = 0;
@@ -160,16 +160,22 @@ ExitCode WriteCiReports(const RunArguments& arguments, const RunReport& report) 
 ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   const auto scenarios = LoadScenarios(arguments.options.files);
   if (!scenarios) return Report(scenarios.error());
-  for (const Scenario& scenario : *scenarios) {
-    const auto runnable = CheckRunnable(scenario);
-    if (!runnable) return Report(runnable.error());
-  }
   RunOptions& options = arguments.options;
   if (arguments.rounds > 0) options.rounds = arguments.rounds;
   if (arguments.bandwidth_gb_per_s > 0) options.bandwidth_gb_per_s = arguments.bandwidth_gb_per_s;
   if (arguments.dry_run) {
     fmt::print("{}", DescribePlan(*scenarios, options.rounds, arguments.speed));
     return ExitCode::kPass;
+  }
+  auto bindings = ParseBindings(arguments.variants);
+  if (!bindings) return Report(bindings.error());
+  const auto bound = CheckBindings(*scenarios, *bindings);
+  if (!bound) return Report(bound.error());
+  options.bindings = *std::move(bindings);
+  // A model that a variant brings stands for the run's where that has none.
+  for (const auto& [name, binding] : options.bindings) {
+    const bool wanted = arguments.model.empty() && options.target_text == "llama-server";
+    if (wanted && !binding.model.empty()) arguments.model = binding.model;
   }
   auto target = MakeTarget(arguments);
   if (!target) return Report(target.error());
@@ -240,6 +246,9 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   run->add_option("--device", a.device, "One device: a uuid, a number or a name as in ROCm0");
   run->add_flag("--ignore-estimate", a.ignore_estimate,
                 "Load what by the estimate does not fit the device");
+  run->add_option("--variant", a.variants,
+                  "NAME=BINARY, NAME=MODEL or NAME=URL for a variant of a comparison")
+      ->take_all();
   run->add_option("--load-timeout", a.load_timeout_s, "Seconds until a load has failed")
       ->check(CLI::Range(0.1, 86'400.0));
   run->add_option("--api-key", a.api_key, "Key of an attached server")

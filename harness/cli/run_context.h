@@ -50,6 +50,8 @@ class RunContext {
   [[nodiscard]] bool over() const {
     return interrupted() || report.failure.has_value() || recorder.write_failure().has_value();
   }
+  // Waits, or until a signal comes.
+  void CoolDown(std::chrono::milliseconds time) const;
   // What the signals ask of a stage that runs. After the first one streams may finish for a moment.
   [[nodiscard]] StageOrder Order();
 

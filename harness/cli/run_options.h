@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/cli/variant_binding.h"
 #include "harness/measure/calibration.h"
 #include "harness/record/run_metrics.h"
 #include "harness/target/target.h"
@@ -29,6 +30,7 @@ struct RunOptions {
   std::optional<int> rounds;                 // instead of the scenarios' own
   std::optional<Calibration> calibration;
   nlohmann::ordered_json calibration_json;  // the same, for the header
+  VariantBindings bindings;                 // of comparisons
   RunMetrics* metrics = nullptr;            // fed with all that the run file gets
 };
 

@@ -23,6 +23,13 @@ RunEnd JudgeRun(const RunReport& report, const std::optional<rocm::Error>& lost,
           fmt::format("{} {}: {}", stage.scenario, stage.stage.name, verdict.reason));
     }
   }
+  for (const auto& [verdict, a, b] : report.comparisons) {
+    failed = failed || verdict.finding == Finding::kRegression || verdict.finding == Finding::kFail;
+    if (verdict.finding != Finding::kInvalid) continue;
+    invalid = true;
+    end.reasons.push_back(fmt::format("{} {}: {}: {}", verdict.scenario, verdict.variant,
+                                      verdict.metric, verdict.reason));
+  }
   // Whatever was expected: a run in which nothing worked has not passed.
   if (requests > 0 && ok == 0) failed = true;
   ExitCode code = failed ? ExitCode::kCheckFailed : invalid ? ExitCode::kInvalid : ExitCode::kPass;

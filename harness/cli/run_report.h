@@ -29,12 +29,21 @@ struct StageReport {
   std::vector<Verdict> verdicts;
 };
 
+// One verdict of a comparison, with the medians over its rounds that it rests on; verdicts on
+// answers have none.
+struct Comparison {
+  Verdict verdict;
+  std::optional<double> a;  // the baseline
+  std::optional<double> b;
+};
+
 struct RunReport {
   std::string run_id;
   std::filesystem::path file;
   RunEnd end;
   std::optional<rocm::Error> failure;  // of the server, not of requests
   std::vector<StageReport> stages;
+  std::vector<Comparison> comparisons;
 };
 
 // How a run ended, from all that was reported: the exit code, and in one line each why it is not

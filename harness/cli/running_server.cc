@@ -35,7 +35,7 @@ int MaxStreams(const Scenario& scenario) {
 rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& context,
                                                                  const TargetOptions& options,
                                                                  const Scenario& scenario,
-                                                                 RunPlace place) {
+                                                                 RunPlace place, int streams) {
   place.stage.clear();
   context.progress.Phase(
       fmt::format("{} · starting {}", ToString(place), context.options.target_text));
@@ -46,7 +46,8 @@ rocm::Result<std::unique_ptr<RunningServer>> RunningServer::Open(RunContext& con
     if (!page_cache.problem.empty()) context.progress.Say(page_cache.problem);
   }
   const MemoryInUse before = ReadMemoryInUse(context.inventory.devices, -1);
-  auto target = OpenTarget(options, scenario.server, MaxStreams(scenario), context.signals.soft());
+  auto target = OpenTarget(options, scenario.server, std::max(streams, MaxStreams(scenario)),
+                           context.signals.soft());
   if (!target) {
     if (context.interrupted()) {
       return rocm::Fail(rocm::ErrorCode::kCancelled, "interrupted while the server started");

@@ -24,9 +24,11 @@ namespace harness {
 class RunningServer {
  public:
   // Starts one as the scenario's `server` says, or attaches to one. A failure is an event too; one
-  // that a signal brought about is kCancelled.
+  // that a signal brought about is kCancelled. `streams` at once, where later stages on the same
+  // server have more than this scenario.
   [[nodiscard]] static rocm::Result<std::unique_ptr<RunningServer>> Open(
-      RunContext& context, const TargetOptions& options, const Scenario& scenario, RunPlace place);
+      RunContext& context, const TargetOptions& options, const Scenario& scenario, RunPlace place,
+      int streams = 0);
   ~RunningServer();
   RunningServer(const RunningServer&) = delete;
   RunningServer& operator=(const RunningServer&) = delete;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "harness/cli/ab_scenario.h"
 #include "harness/cli/fault_scenario.h"
 #include "harness/cli/gpu_facts.h"
 #include "harness/cli/load_scenario.h"
@@ -21,9 +22,8 @@ namespace {
 void RunScenario(RunContext& context, const Scenario& scenario) {
   switch (scenario.kind) {
     case ScenarioKind::kLoad: return RunLoadScenario(context, scenario);
+    case ScenarioKind::kAb: return RunAbScenario(context, scenario);
     case ScenarioKind::kFault: return RunFaultScenario(context, scenario);
-    // CheckRunnable() has refused them.
-    case ScenarioKind::kAb: return;
   }
 }
 

@@ -138,6 +138,7 @@ JudgedStage SummariseStage(const Scenario& scenario, const Stage& stage,
   StageSummary& summary = judged.summary;
   summary.counts["length_mismatches"] = records.output_length_mismatches;
   summary.counts["prompt_length_mismatches"] = records.prompt_length_mismatches;
+  summary.counts["answers_degenerate"] = records.degenerate;
 
   GateInput input;
   input.open_loop = std::holds_alternative<OpenLoop>(stage.load);
@@ -157,6 +158,34 @@ JudgedStage SummariseStage(const Scenario& scenario, const Stage& stage,
                             records.prompt_length_mismatches)));
   if (input.open_loop) judged.saturation = DetectSaturation(summary, records.records);
   return judged;
+}
+
+std::optional<Verdict> JudgeDegeneration(const Scenario& scenario, const StageSummary& summary,
+                                         const std::string& example, const TargetFacts& target) {
+  const auto count = summary.counts.find("answers_degenerate");
+  if (count == summary.counts.end() || count->second == 0) return std::nullopt;
+  const Prompt& prompt = scenario.workload.prompt;
+  const bool meaningful =
+      std::holds_alternative<TextPrompts>(prompt) || std::holds_alternative<MessagesPrompt>(prompt);
+  Verdict verdict;
+  verdict.kind = VerdictKind::kExpectation;
+  verdict.scenario = summary.scenario;
+  verdict.variant = summary.variant;
+  verdict.stage = summary.stage;
+  verdict.metric = "answers_degenerate";
+  verdict.op = "==";
+  verdict.limit = 0;
+  verdict.observed = static_cast<double>(count->second);
+  verdict.n = summary.requests_ok;
+  verdict.reason =
+      fmt::format("{} of {} answers are garbage: {}", count->second, summary.requests_ok, example);
+  verdict.finding = meaningful ? Finding::kFail : Finding::kWarning;
+  if (!meaningful) verdict.reason += "; the prompts mean nothing either";
+  if (scenario.random_weights || target.random_weights) {
+    verdict.finding = Finding::kNotJudged;
+    verdict.reason += "; random weights are not judged";
+  }
+  return verdict;
 }
 
 std::vector<Verdict> JudgeExpectations(const Scenario& scenario, const Stage& stage,

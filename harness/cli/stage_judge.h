@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "harness/cli/recorder.h"
@@ -31,6 +32,13 @@ struct JudgedStage {
                                                      std::span<const AnswerTally> answers,
                                                      const TargetFacts& target,
                                                      const Calibration* calibration);
+
+// When answers are garbage on their face: a failure where the scenario's own words were asked, a
+// warning where the prompts mean nothing either, not judged on random weights. nullopt: none are.
+[[nodiscard]] std::optional<Verdict> JudgeDegeneration(const Scenario& scenario,
+                                                       const StageSummary& summary,
+                                                       const std::string& example,
+                                                       const TargetFacts& target);
 
 // Whether an expectation that names `on` is judged on this target.
 [[nodiscard]] bool JudgedHere(JudgedOn on, const TargetFacts& target);

@@ -71,7 +71,7 @@ StageResult PassStage(RunContext& context, RunningServer& server, const StageTas
   if (!task.at_once) context.log.Note(place, "stage_started", {{"record", stage.record}});
   const std::vector<AnswerChecker> checkers = MakeCheckers(*task.scenario, stage, target.facts());
   Recorder& recorder = context.recorder;
-  recorder.BeginStage(&target, &checkers, stage.record);
+  recorder.BeginStage(&target, &checkers, stage.record, task.scenario->ab.has_value());
   StagePlanInput input;
   input.stage = &stage;
   input.factory = task.factory;

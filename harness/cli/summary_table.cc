@@ -7,6 +7,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "harness/cli/comparison_table.h"
+#include "harness/cli/text_table.h"
 #include "harness/measure/fault_summary.h"
 
 namespace harness {
@@ -16,18 +18,6 @@ constexpr std::array<const char*, 10> kColumns = {
     "scenario",         "stage", "n", "failed", "TTFT ms p50", "p99", "TPOT ms", "decode tok/s",
     "throughput tok/s", "MBU %"};
 using Row = std::array<std::string, kColumns.size()>;
-
-// Characters, not bytes.
-std::size_t Width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
-}
-
-std::string Number(double value) {
-  if (value >= 1000) return fmt::format("{:.0f}", value);
-  if (value >= 100) return fmt::format("{:.1f}", value);
-  return value >= 1 ? fmt::format("{:.2f}", value) : fmt::format("{:.3f}", value);
-}
 
 // Empty where it is not known: a column without any value is not shown.
 std::string Percent(const StageSummary& summary, std::string_view path) {
@@ -43,17 +33,17 @@ class Cells {
   std::string Of(std::string_view path, bool interval) {
     const auto statistic = FindStatistic(stage_.summary, path);
     if (!statistic) return "–";
-    std::string text = Number(statistic->value);
+    std::string text = TableNumber(statistic->value);
     if (!statistic->supported) {
       text += "*";
       unsupported = true;
     }
     if (interval && statistic->low && statistic->high) {
-      text += fmt::format(" [{}–{}]", Number(*statistic->low), Number(*statistic->high));
+      text += fmt::format(" [{}–{}]", TableNumber(*statistic->low), TableNumber(*statistic->high));
     }
     const auto bound = stage_.error_bounds.find(std::string(path));
     if (bound != stage_.error_bounds.end()) {
-      text += fmt::format(" ±{}", Number(bound->second));
+      text += fmt::format(" ±{}", TableNumber(bound->second));
     }
     return text;
   }
@@ -79,18 +69,6 @@ Row MakeRow(const StageReport& stage, bool& unsupported) {
   return row;
 }
 
-void Append(const Row& row, const std::array<std::size_t, kColumns.size()>& widths,
-            std::string& out) {
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (widths[i] == 0) continue;
-    const std::string pad(widths[i] - Width(row[i]), ' ');
-    // Words left, numbers right.
-    if (i > 0) out += "  ";
-    out += i < 2 ? row[i] + pad : pad + row[i];
-  }
-  out += '\n';
-}
-
 // "pp512 @ d8192   1241.5 ± 15.4 t/s", as llama-bench prints it.
 std::string LlamaBenchRow(const StageReport& stage) {
   const std::string name = LlamaBenchName(stage.workload);
@@ -109,9 +87,10 @@ std::string LoadRow(const StageReport& stage) {
   if (load == stage.summary.rounds.end() || load->second.rounds < 2) return "";
   std::string text =
       fmt::format("{}{}{}: loaded in {} ms", stage.scenario, stage.variant.empty() ? "" : " ",
-                  stage.variant, Number(load->second.mean));
+                  stage.variant, TableNumber(load->second.mean));
   if (load->second.low && load->second.high) {
-    text += fmt::format(" [{}–{}]", Number(*load->second.low), Number(*load->second.high));
+    text +=
+        fmt::format(" [{}–{}]", TableNumber(*load->second.low), TableNumber(*load->second.high));
   }
   text += fmt::format(" (n = {})", load->second.rounds);
   const auto gib = [&](const char* name, const char* what) {
@@ -135,7 +114,8 @@ std::string RecoveryRows(const StageReport& stage) {
     const auto p50 = FindStatistic(summary, fmt::format("{}.p50", name));
     const auto most = FindStatistic(summary, fmt::format("{}.max", name));
     if (!p50 || !most) return;
-    text += fmt::format(", {} {} ms (max {})", words, Number(p50->value), Number(most->value));
+    text += fmt::format(", {} {} ms (max {})", words, TableNumber(p50->value),
+                        TableNumber(most->value));
   };
   time("detection_ms", "death seen after");
   time("told_ms", "streams told after");
@@ -220,19 +200,14 @@ std::string FormatTable(const RunReport& report) {
   for (const StageReport& stage : report.stages) {
     if (stage.summary.stage != kRecoveryStage) rows.push_back(MakeRow(stage, unsupported));
   }
-  std::array<std::size_t, kColumns.size()> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
-  }
   const auto last = [](const Row& row) { return row.back().empty(); };
-  if (std::all_of(rows.begin() + 1, rows.end(), last)) widths.back() = 0;
-  if (!report.stages.empty()) {
-    for (const Row& row : rows) Append(row, widths, out);
-  }
+  if (std::all_of(rows.begin() + 1, rows.end(), last)) rows.front().back().clear();
+  if (!report.stages.empty()) out += FormatColumns(std::span<const Row>(rows), {0, 1});
   if (unsupported) out += "* too few samples for this percentile\n";
   for (const StageReport& stage : report.stages) out += LlamaBenchRow(stage);
   for (const StageReport& stage : report.stages) out += LoadRow(stage);
   for (const StageReport& stage : report.stages) out += RecoveryRows(stage);
+  if (!report.comparisons.empty()) out += "\n" + FormatComparisons(report.comparisons);
   if (!report.stages.empty()) out += Verdicts(report);
   out += fmt::format("{}: {}\n", ToString(report.end.status), report.file.string());
   // What made the run fail as a whole has its own line already.
@@ -272,6 +247,9 @@ std::string FormatJson(const RunReport& report) {
     if (stage.saturation) entry["saturated"] = stage.saturation->saturated;
     for (const Verdict& verdict : stage.verdicts) entry["verdicts"].push_back(Json(verdict));
     json["stages"].push_back(std::move(entry));
+  }
+  for (const Comparison& comparison : report.comparisons) {
+    json["comparisons"].push_back(ComparisonJson(comparison));
   }
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

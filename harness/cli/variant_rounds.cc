@@ -62,12 +62,16 @@ void VariantRounds::Add(const Stage& stage, StageResult&& result) {
   entry->summaries.push_back(std::move(judged.summary));
   std::ranges::move(result.records.records, std::back_inserter(entry->records));
   harness::Add(result.records.answers, entry->answers);
+  if (entry->degenerate_example.empty()) {
+    entry->degenerate_example = std::move(result.records.degenerate_example);
+  }
   std::ranges::move(judged.gates, std::back_inserter(entry->gates));
   if (judged.saturation) entry->saturation = judged.saturation;
 }
 
 void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
-                             const std::string& variant, const TargetFacts& facts) {
+                             const std::string& variant, const TargetFacts& facts,
+                             const nlohmann::ordered_json& bound) {
   const RunOptions& options = context.options;
   const Calibration* calibration = options.calibration ? &*options.calibration : nullptr;
   for (Entry& entry : entries_) {
@@ -80,6 +84,7 @@ void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
     stage.saturation = entry.saturation;
     SummaryContext written;
     written.settings = RequestedSettings(scenario);
+    if (!bound.is_null()) written.settings["bound"] = bound;
     written.timing_judged = scenario.timing_judged;
     const auto write = [&](const StageSummary& summary) {
       written.error_bounds = ErrorBounds(calibration, summary);
@@ -96,6 +101,12 @@ void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
     std::ranges::move(
         JudgeExpectations(scenario, entry.stage, stage.summary, entry.answers, facts, calibration),
         std::back_inserter(stage.verdicts));
+    if (auto garbage =
+            JudgeDegeneration(scenario, stage.summary, entry.degenerate_example, facts)) {
+      // A comparison judges it once, against the other side: what both answer is the model's doing.
+      if (scenario.ab && garbage->finding == Finding::kFail) garbage->finding = Finding::kWarning;
+      stage.verdicts.push_back(*std::move(garbage));
+    }
     for (const Verdict& verdict : stage.verdicts) context.log.Write(verdict);
     context.report.stages.push_back(std::move(stage));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ class VariantRounds {
     std::vector<StageSummary> summaries;  // one for each round that gave requests
     std::vector<RequestRecord> records;
     std::vector<AnswerTally> answers;
+    std::string degenerate_example;
     std::vector<Verdict> gates;
     std::optional<Saturation> saturation;
   };
@@ -30,9 +32,10 @@ class VariantRounds {
   [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
 
   // When the rounds are over: writes summaries and verdicts, and adds the stages to the report.
-  // `facts` are those of a server of this variant: they say what is judged.
+  // `facts` are those of a server of this variant: they say what is judged. `bound`, unless null,
+  // is what the command line gave this variant alone, as part of what its trend is.
   void Conclude(RunContext& context, const Scenario& scenario, const std::string& variant,
-                const TargetFacts& facts);
+                const TargetFacts& facts, const nlohmann::ordered_json& bound = nullptr);
 
  private:
   std::deque<Entry> entries_;

@@ -84,6 +84,14 @@ std::string_view ToString(Degeneration degeneration) {
   return "";
 }
 
+std::optional<Degeneration> ParseDegeneration(std::string_view name) {
+  for (const Degeneration d : {Degeneration::kEmpty, Degeneration::kInvalidUtf8,
+                               Degeneration::kRepeatedToken, Degeneration::kShortCycle}) {
+    if (ToString(d) == name) return d;
+  }
+  return std::nullopt;
+}
+
 std::optional<Degeneration> FindDegeneration(std::string_view text,
                                              std::span<const std::int32_t> ids) {
   if (text.empty()) return Degeneration::kEmpty;

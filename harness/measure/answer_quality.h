@@ -19,6 +19,7 @@ enum class Degeneration {
   kShortCycle,     // the last half repeats at most 16 tokens over and over
 };
 [[nodiscard]] std::string_view ToString(Degeneration degeneration);
+[[nodiscard]] std::optional<Degeneration> ParseDegeneration(std::string_view name);
 
 // Of one answer. `ids` may be empty: then the words of the text are looked at. Answers of fewer
 // than 16 tokens are too short to be called repetitive.

@@ -89,6 +89,10 @@ Finding Decide(const Effect& first, const Effect& confirmation, const Effect& po
 
 std::string Explain(const Effect& effect, const Effect& first, bool confirmed, Finding finding,
                     const ComparisonConfig& config) {
+  if (effect.rounds < config.min_rounds) {
+    return fmt::format("{:+.1f} % over {} rounds; fewer than {} say nothing of the noise",
+                       (effect.ratio - 1) * 100, effect.rounds, config.min_rounds);
+  }
   std::string text =
       fmt::format("{:+.1f} % [{:+.1f}, {:+.1f}] over {} rounds", (effect.ratio - 1) * 100,
                   (effect.low - 1) * 100, (effect.high - 1) * 100, effect.rounds);
@@ -207,9 +211,12 @@ std::vector<Verdict> JudgeComparison(std::span<const MetricRounds> metrics,
                              BetterDirection(metrics[i].metric), config);
     verdict.limit = config.margin;
     verdict.observed = pooled[i].ratio;
-    verdict.low = pooled[i].low;
-    verdict.high = pooled[i].high;
-    verdict.smallest_effect = pooled[i].smallest_effect;
+    // Too few rounds have no interval.
+    if (pooled[i].rounds >= config.min_rounds) {
+      verdict.low = pooled[i].low;
+      verdict.high = pooled[i].high;
+      verdict.smallest_effect = pooled[i].smallest_effect;
+    }
     verdict.p_value = adjusted[i];
     verdict.n = pooled[i].rounds;
     verdict.reason =

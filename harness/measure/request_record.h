@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/model.h"
+#include "harness/measure/answer_quality.h"
 
 namespace harness {
 
@@ -46,6 +47,8 @@ struct RequestRecord {
   std::optional<rocm::Timings> timings;
   std::string text;  // kept while running, for the answer checks; the file gets its hash
   std::string text_sha256;
+  // What is wrong with the answer on its face; empty where it looks like one, or failed.
+  std::optional<Degeneration> degeneration;
   std::vector<std::int32_t> ids;
 
   [[nodiscard]] bool ok() const { return outcome == "ok"; }

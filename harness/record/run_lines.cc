@@ -155,6 +155,7 @@ void AppendRequestLine(const RequestRecord& record, bool chunks, std::string& ou
   if (chunks) AppendChunks(record.chunks, out);
   AppendTimings(record.timings, out);
   Text("text_sha256", record.text_sha256, out);
+  if (record.degeneration) Text("degenerate", ToString(*record.degeneration), out);
   if (!record.ids.empty()) AppendIds(record.ids, out);
   out += '}';
 }

@@ -120,6 +120,7 @@ RequestRecord ParseRequest(const json& line) {
                       Int(t, "predicted_n", 0), Real(t, "predicted_ms").value_or(0)};
   }
   r.text_sha256 = TextOr(line, "text_sha256");
+  r.degeneration = ParseDegeneration(TextOr(line, "degenerate"));
   for (const json& id : Array(line, "ids")) {
     if (id.is_number_integer()) r.ids.push_back(id.get<std::int32_t>());
   }

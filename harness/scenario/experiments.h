@@ -75,9 +75,13 @@ struct AbVariant {
 
 struct AbPlan {
   std::vector<AbVariant> variants;  // two; the first is the baseline
+  // Of both; as many again confirm what is suspect.
   int rounds = 10;
   double margin = 0.03;              // smaller effects are no change
   std::vector<std::string> metrics;  // judged, with Holm's correction
+  // True: greedy answers that differ are a regression. False: it is told where they part, since
+  // another kernel may round otherwise.
+  bool equal_answers = false;
 };
 
 // kUnmask: no signal; a server that is started with every GPU in sight, integrated ones too.

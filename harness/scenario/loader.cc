@@ -42,6 +42,9 @@ void ParseHead(ObjectReader& object, Scenario& scenario) {
   scenario.timing_judged = object.Enum<bool>("timing", kTimingNames).value_or(true);
   scenario.rounds = static_cast<int>(object.Integer("rounds", 1, 1'000).value_or(1));
   scenario.restart_server = object.Boolean("restart_server").value_or(false);
+  scenario.cool_down =
+      object.Duration("cool_down_s", 0, 3'600'000, 1'000).value_or(scenario.cool_down);
+  scenario.random_weights = object.Enum<bool>("weights", kWeightsNames).value_or(false);
 }
 
 Scenario ParseTree(const nlohmann::json& tree, const std::string& folder, Findings& findings) {

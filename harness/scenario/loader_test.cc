@@ -210,6 +210,10 @@ TEST(Loader, RoundTripsEveryOtherPart) {
                 R"("kind": "ab", "ab": {"variants": [{"name": "a"}, {"name": "b", "server":
                    {"flash_attention": "on"}}], "metrics": ["decode_tokens_per_s"]})"),
            With(R"("kind": "load")",
+                R"("kind": "ab", "cool_down_s": 2.5, "weights": "random", "ab": {"variants": [
+                   {"name": "a", "binding": "old"}, {"name": "b"}], "rounds": 5, "margin": 0.1,
+                   "answers": "equal", "metrics": ["ttft_ms.p50"]})"),
+           With(R"("kind": "load")",
                 R"("kind": "fault", "fault": {"action": "abort", "moment": "load",
                    "repeat": 3, "hang_after_ms": 700,
                    "restart": {"max_restarts": 2, "window_ms": 9000, "initial_backoff_ms": 1,
@@ -222,6 +226,26 @@ TEST(Loader, RoundTripsEveryOtherPart) {
     EXPECT_EQ(ToJson(*again), ToJson(*scenario));
     EXPECT_NE(ToJson(*again), ToJson(*ParseScenario(kGood, "f.json")));
   }
+}
+
+TEST(Loader, ComparisonsThatMeanNothingAreRefused) {
+  const auto ab = [](const std::string& side, const std::string& more) {
+    return Error(With(R"("kind": "load")",
+                      R"("kind": "ab", "ab": {"variants": [{"name": "a"}, {"name": "b")" + side +
+                          R"(}], "metrics": ["ttft_ms.p50"]})" + more));
+  };
+  EXPECT_EQ(ab("", ""), "");
+  EXPECT_THAT(
+      ab(R"(, "server": {"slots": 2})", R"(, "sweep": {"parameter": "slots", "values": [1, 2]})"),
+      HasSubstr("$.ab.variants: b sets slots, which the sweep varies"));
+  EXPECT_THAT(ab("", R"(, "rounds": 5)"), HasSubstr("stand in $.ab.rounds"));
+  EXPECT_THAT(ab("", R"(, "sweep": {"parameter": "rate_per_s", "values": [1, 2],
+                                    "until_saturation": true})"),
+              HasSubstr("needs the kind load"));
+  EXPECT_THAT(Error(With(R"("kind": "load")",
+                         R"("kind": "ab", "ab": {"variants": [{"name": "a"}, {"name": "b"}],
+                            "metrics": ["ttft_ms.p50", "ttft_ms.p50"]})")),
+              HasSubstr("names ttft_ms.p50 twice"));
 }
 
 TEST(Loader, DepthNeedsWhatMakesItTrue) {

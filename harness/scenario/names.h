@@ -60,6 +60,9 @@ inline constexpr NameTable<FaultMoment, 4> kFaultMomentNames{{{"load", FaultMome
                                                               {"decode", FaultMoment::kDecode},
                                                               {"idle", FaultMoment::kIdle}}};
 inline constexpr NameTable<bool, 2> kTimingNames{{{"judged", true}, {"unjudged", false}}};
+// Of the model that a scenario is meant for: true is random.
+inline constexpr NameTable<bool, 2> kWeightsNames{{{"trained", false}, {"random", true}}};
+inline constexpr NameTable<bool, 2> kAnswersNames{{{"may_differ", false}, {"equal", true}}};
 
 // "" for a value that has no word.
 template <typename E, std::size_t N>

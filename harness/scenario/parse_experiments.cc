@@ -205,6 +205,13 @@ AbPlan ParseAb(const nlohmann::json& value, const std::string& path, Findings& f
   plan.margin = object.Number("margin", 0, 1).value_or(plan.margin);
   plan.metrics = Strings(object, "metrics", 16);
   if (plan.metrics.empty()) object.Fail("metrics", "must name at least one metric");
+  for (std::size_t i = 0; i < plan.metrics.size(); ++i) {
+    if (std::find(plan.metrics.begin(), plan.metrics.begin() + static_cast<std::ptrdiff_t>(i),
+                  plan.metrics[i]) != plan.metrics.begin() + static_cast<std::ptrdiff_t>(i)) {
+      object.Fail("metrics", "names " + plan.metrics[i] + " twice");
+    }
+  }
+  plan.equal_answers = object.Enum<bool>("answers", kAnswersNames).value_or(false);
   object.Done();
   return plan;
 }

@@ -63,6 +63,10 @@ struct Scenario {
   // The whole scenario is repeated; statistics go over rounds.
   int rounds = 1;
   bool restart_server = false;  // between rounds
+  // Before each server but a scenario's first: a hot card clocks lower.
+  std::chrono::milliseconds cool_down{0};
+  // The answers of random weights are garbage by right.
+  bool random_weights = false;
   ServerSettings server;
   Workload workload;
   std::vector<Stage> stages;

@@ -120,6 +120,38 @@ void ValidateSweep(const Scenario& scenario, Findings& findings) {
   }
 }
 
+// Whether a side of a comparison sets what this axis varies.
+bool Sets(const ServerSettings& server, SweepParameter parameter) {
+  switch (parameter) {
+    case SweepParameter::kContextPerSlot: return server.context_per_slot.has_value();
+    case SweepParameter::kSlots: return server.slots.has_value();
+    case SweepParameter::kBatchSize: return server.batch_size.has_value();
+    case SweepParameter::kThreads: return server.threads.has_value();
+    case SweepParameter::kGpuLayers: return server.gpu_layers.has_value();
+    case SweepParameter::kSplitMode: return server.split_mode.has_value();
+    case SweepParameter::kTensorSplit: return server.tensor_split.has_value();
+    default: return false;
+  }
+}
+
+void ValidateAb(const Scenario& scenario, Findings& findings) {
+  const AbPlan& plan = *scenario.ab;
+  for (const AbVariant& variant : plan.variants) {
+    RequireName(variant.name, "$.ab.variants", findings);
+    for (const SweepAxis& axis : scenario.sweep) {
+      if (!Sets(variant.server, axis.parameter)) continue;
+      findings.Add("$.ab.variants", fmt::format("{} sets {}, which the sweep varies", variant.name,
+                                                ToString(axis.parameter)));
+    }
+  }
+  if (scenario.rounds != 1 || scenario.restart_server) {
+    findings.Add("$.rounds", "of a comparison stand in $.ab.rounds");
+  }
+  for (const SweepAxis& axis : scenario.sweep) {
+    if (axis.until_saturation) findings.Add("$.sweep", "until_saturation needs the kind load");
+  }
+}
+
 void ValidateExpectations(const Scenario& scenario, Findings& findings) {
   for (std::size_t i = 0; i < scenario.expect.size(); ++i) {
     const Expectation& expectation = scenario.expect[i];
@@ -178,14 +210,10 @@ void Validate(const Scenario& scenario, Findings& findings) {
     findings.Add("$.fault", "goes with the kind fault, and only with it");
   }
   if (scenario.fault) ValidateFault(scenario, findings);
-  if (scenario.restart_server && scenario.rounds < 2) {
+  if (!scenario.ab && scenario.restart_server && scenario.rounds < 2) {
     findings.Add("$.restart_server", "needs rounds of 2 or more");
   }
-  if (scenario.ab) {
-    for (const AbVariant& variant : scenario.ab->variants) {
-      RequireName(variant.name, "$.ab.variants", findings);
-    }
-  }
+  if (scenario.ab) ValidateAb(scenario, findings);
 }
 
 }  // namespace harness

@@ -140,7 +140,8 @@ Json Write(const AbPlan& plan) {
   return {{"variants", variants},
           {"rounds", plan.rounds},
           {"margin", plan.margin},
-          {"metrics", plan.metrics}};
+          {"metrics", plan.metrics},
+          {"answers", NameOf(kAnswersNames, plan.equal_answers)}};
 }
 
 Json Write(const FaultPlan& plan) {
@@ -174,6 +175,8 @@ std::string ToJson(const Scenario& s) {
             {"timing", NameOf(kTimingNames, s.timing_judged)},
             {"rounds", s.rounds},
             {"restart_server", s.restart_server},
+            {"cool_down_s", Seconds(s.cool_down)},
+            {"weights", NameOf(kWeightsNames, s.random_weights)},
             {"server", Write(s.server)},
             {"workload", Write(s.workload)},
             {"stages", Json::array()}};

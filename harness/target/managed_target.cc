@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "backend/backend.h"
+#include "backend/gguf/synthetic_model.h"
 #include "backend/llama_server/server.h"
 #include "backend/rocm/server_model.h"
 #include "harness/target/identify.h"
@@ -117,6 +118,7 @@ rocm::Result<std::unique_ptr<Target>> ManagedTarget::Start(const TargetOptions& 
   target->ReadFacts();
   facts.llama_server = true;
   facts.chain = SpeaksChain(target->server_->endpoint(), stop);
+  facts.random_weights = facts.model->name.starts_with(rocm::gguf::kSyntheticName);
   target->model_ = *std::move(model);
   return std::unique_ptr<Target>(std::move(target));
 }

@@ -78,6 +78,8 @@ struct TargetFacts {
   bool llama_server = false;
   // It speaks the chain vocabulary, so that every answer is known in advance.
   bool chain = false;
+  // Its model is a synthetic one: what it answers means nothing.
+  bool random_weights = false;
   std::vector<std::string> not_available;  // "token ids: not a llama-server", one line each
 };
 

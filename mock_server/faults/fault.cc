@@ -68,7 +68,7 @@ constexpr std::array kTypes = std::to_array<FaultType>({
     {"multi-line", FaultPlace::kStream, ""},
     {"usage", FaultPlace::kStream, "mode:s"},
     {"role-early", FaultPlace::kStream, ""},
-    {"wrong-token", FaultPlace::kStream, "token:i text:s id:i"},
+    {"wrong-token", FaultPlace::kStream, "token:i tokens:i text:s id:i"},
     {"coalesce", FaultPlace::kStream, "events:i"},
 
     {"exit", FaultPlace::kProcess, "code:i token:i at:s"},

@@ -101,12 +101,19 @@ TokenEvent StreamFaults::Corrupt(TokenEvent event) const {
   const Fault* fault = Find("wrong-token");
   if (fault == nullptr || event.tokens.empty()) return event;
   const auto first = event.decoded - static_cast<int>(event.tokens.size());
-  const std::int64_t token = fault->Int("token", 1);
-  if (token <= first || token > event.decoded) return event;
-  GeneratedToken& wrong = event.tokens[static_cast<std::size_t>(token - first - 1)];
-  const auto id = fault->Int("id", WordToken(wrong.id + 7));
-  wrong.id = IsToken(id) ? static_cast<TokenId>(id) : kFirstWord;
-  wrong.text = fault->Text("text", Piece(wrong.id, false));
+  const std::int64_t from = fault->Int("token", 1);
+  const std::int64_t count = fault->Int("tokens", 1);
+  bool any = false;
+  for (std::size_t i = 0; i < event.tokens.size(); ++i) {
+    const std::int64_t token = first + static_cast<std::int64_t>(i) + 1;
+    if (token < from || (count >= 0 && token >= from + count)) continue;
+    GeneratedToken& wrong = event.tokens[i];
+    const auto id = fault->Int("id", WordToken(wrong.id + 7));
+    wrong.id = IsToken(id) ? static_cast<TokenId>(id) : kFirstWord;
+    wrong.text = fault->Text("text", Piece(wrong.id, false));
+    any = true;
+  }
+  if (!any) return event;
   event.text.clear();
   for (const GeneratedToken& each : event.tokens) event.text += each.text;
   return event;
