@@ -2,8 +2,13 @@
 // Comparisons from end to end, as far as they do not judge times.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -147,6 +152,54 @@ TEST(Ab, AServerThatCannotStartNamesItsSide) {
       2, {folder.Write("s.json", Scenario(R"({"args": ["--no-such-flag"]})")), "--quiet"}, folder);
   EXPECT_THAT(run.err, HasSubstr("pair b: "));
   EXPECT_EQ(run.lines.back()["status"], "partial");
+}
+
+// Someone else's server, on a Unix socket.
+class StrangeServer {
+ public:
+  StrangeServer(const ScratchFolder& folder, const std::string& name) : socket_(folder.At(name)) {
+    const std::string program =
+        std::string(std::getenv("ROCM_TEST_BIN_DIR")) + "/mock-llama-server";
+    std::vector<std::string> words{program, "--host", socket_,          "-np", "1",
+                                   "-c",    "256",    "--mock-load-ms", "0"};
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, argv.data(), environ), 0);
+    EXPECT_TRUE(Eventually([this] { return std::filesystem::exists(socket_); }));
+  }
+  ~StrangeServer() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  StrangeServer(const StrangeServer&) = delete;
+  StrangeServer& operator=(const StrangeServer&) = delete;
+  [[nodiscard]] std::string url() const { return "unix:" + socket_; }
+  [[nodiscard]] bool alive() const { return IsAlive(pid_); }
+
+ private:
+  std::string socket_;
+  pid_t pid_ = -1;
+};
+
+TEST(Binding, RunningServersAreComparedAndLeftAlone) {
+  const ScratchFolder folder;
+  const StrangeServer here(folder, "here.sock"), there(folder, "there.sock");
+  std::string text = Scenario("{}");
+  text.replace(text.find(R"("name": "b", )"), 13, R"("name": "b", "binding": "there", )");
+  const std::string file = folder.Write("s.json", text);
+  BenchProcess bench({"run", file, "--target", here.url(), "--variant", "there=" + there.url(),
+                      "--out", folder.At("runs"), "--json", "--quiet"});
+  EXPECT_EQ(bench.Wait(), 0) << bench.err();
+  const json result = json::parse(bench.out());
+  EXPECT_EQ(Verdict(result, "answers_differing")["finding"], "no_change");
+  EXPECT_EQ(Verdict(result, "answers_differing")["n"], 6);
+  EXPECT_TRUE(here.alive());
+  EXPECT_TRUE(there.alive());
+  // The URL is part of what the trend of that side is.
+  for (const json& summary : OfType(ReadLines(result["file"]), "summary")) {
+    EXPECT_EQ(summary["settings"].contains("bound"), summary["variant"] == "b") << summary.dump();
+  }
 }
 
 TEST(Binding, MissingAndNeedlessOnesAreBadInput) {
