@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Comparisons from end to end, as far as they do not judge times.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -165,7 +166,11 @@ class StrangeServer {
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
-    EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_t quiet;
+    ::posix_spawn_file_actions_init(&quiet);
+    ::posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+    EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), &quiet, nullptr, argv.data(), environ), 0);
+    ::posix_spawn_file_actions_destroy(&quiet);
     EXPECT_TRUE(Eventually([this] { return std::filesystem::exists(socket_); }));
   }
   ~StrangeServer() {
