@@ -195,8 +195,9 @@ TEST_F(SamplerOnGpu, EnergyIsPowerOverTime) {
   const std::chrono::duration<double> least = std::chrono::milliseconds(20);
   const std::chrono::duration<double> most = rocm::Now() - begin;
   ASSERT_TRUE(energy.gpu_j);
-  EXPECT_GE(*energy.gpu_j, 200 * least.count() * 0.999);
-  EXPECT_LE(*energy.gpu_j, 200 * most.count());
+  // The sampler's own looks may fall anywhere between: at the lower or at the higher power.
+  EXPECT_GE(*energy.gpu_j, 100 * least.count());
+  EXPECT_LE(*energy.gpu_j, 300 * most.count());
   EXPECT_EQ(energy.cpu_j, std::nullopt);
 }
 

@@ -78,7 +78,7 @@ def numbers_allowed(path):
 def test_every_number_of_the_tables_is_in_the_run_file(sample):
     allowed = numbers_allowed(sample)
     checked = 0
-    for line in render(sample).split("## Results")[1].split("## Failures")[0].splitlines():
+    for line in render(sample).split("## Results")[1].split("## Validity")[0].splitlines():
         if not line.startswith("| ") or line.startswith("| ---"):
             continue
         cells = line.split(" | ")[1:]
