@@ -201,6 +201,7 @@ std::vector<Verdict> VerdictsOf(const RunReport& report) {
       verdicts.push_back(std::move(verdict));
     }
   }
+  for (const Comparison& comparison : report.comparisons) verdicts.push_back(comparison.verdict);
   return verdicts;
 }
 

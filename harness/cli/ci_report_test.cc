@@ -47,6 +47,16 @@ TEST(JUnit, ARunThatEndedEarlyIsAnError) {
   EXPECT_THAT(xml, HasSubstr(R"(message="the server ended")"));
 }
 
+TEST(JUnit, OfARunHasItsComparisonsToo) {
+  RunReport report;
+  report.stages.emplace_back().verdicts = {Of(Finding::kPass)};
+  report.comparisons.push_back({Of(Finding::kRegression, "ab"), 10, 12});
+  const auto verdicts = VerdictsOf(report);
+  ASSERT_EQ(verdicts.size(), 2u);
+  EXPECT_EQ(verdicts[1].finding, Finding::kRegression);
+  EXPECT_EQ(verdicts[1].scenario, "ab");
+}
+
 TEST(XmlText, NothingBreaksOut) {
   EXPECT_EQ(XmlText("a<b>&\"c\""), "a&lt;b&gt;&amp;&quot;c&quot;");
   EXPECT_EQ(XmlText(std::string("a\0b\x1b[31m", 8)), "a b [31m");
