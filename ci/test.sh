@@ -30,7 +30,8 @@ for preset in "${presets[@]}"; do
   build "$preset"
   step "test $preset ($((SECONDS - started)) s so far)"
   # A second chance, on noisy shared machines; the first failure stays visible in the output.
-  ctest --test-dir "$root/build/$preset" --output-on-failure -j "$jobs" -LE soak \
+  # One more than cores: many tests wait for deadlines.
+  ctest --test-dir "$root/build/$preset" --output-on-failure -j $((jobs + 1)) -LE soak \
     --no-tests=error --repeat until-pass:2 ${ROCM_JUNIT:+--output-junit "$ROCM_JUNIT/$preset.xml"} | grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start +[0-9]+:' || {
     printf '%s\n' "ci/test.sh: preset $preset has failing tests (above)" >&2
     exit 1
