@@ -29,7 +29,7 @@ function(rocm_test name)
   # Values in, values out: these rooms start no thread and share nothing, so that ThreadSanitizer
   # has nothing to see there. The rooms that use them from threads are tested under it.
   if(ROCM_SANITIZE MATCHES "thread" AND
-     name MATCHES "^(backend_(contract|wire|gguf)|harness_(scenario|base|measure)|mock)_")
+     name MATCHES "^(backend_(contract|wire|gguf)|harness_(scenario|base|measure))_")
     return()
   endif()
   cmake_parse_arguments(arg "ON_MOCK;SERIAL" "LABEL;TIMEOUT" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
