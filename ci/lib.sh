@@ -13,12 +13,14 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 step() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }
 
-# build PRESET [TARGET…]: configure when needed, then build; quiet unless it fails.
+# build PRESET [TARGET…]: configure when needed, then build; quiet unless it fails. What
+# ROCM_CMAKE_ARGUMENTS holds is given to CMake.
 build() {
   local preset=$1 log
   shift
   log=$(mktemp)
-  if ! { (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 &&
+  # shellcheck disable=SC2086  # several arguments
+  if ! { (cd "$root" && cmake --preset "$preset" ${ROCM_CMAKE_ARGUMENTS:-}) >"$log" 2>&1 &&
          cmake --build "$root/build/$preset" -j "$jobs" -- "$@" >>"$log" 2>&1; }; then
     grep -nE 'error|Error|FAILED|warning:' "$log" | head -40 >&2 || :
     tail -30 "$log" >&2
