@@ -21,9 +21,12 @@ using std::chrono::seconds;
 // A process that waits to be struck.
 class Victim {
  public:
-  Victim() : pid_(::fork()) {
-    if (pid_ != 0) return;
-    for (;;) ::pause();
+  Victim() {
+    // A sanitizer's own handler would turn the signal into an exit.
+    const auto before = ::signal(SIGSEGV, SIG_DFL);
+    pid_ = ::fork();
+    while (pid_ == 0) ::pause();
+    ::signal(SIGSEGV, before);
   }
   ~Victim() {
     if (pid_ <= 0) return;
@@ -39,7 +42,7 @@ class Victim {
   }
 
  private:
-  pid_t pid_;
+  pid_t pid_ = -1;
 };
 
 FaultPlan Plan(FaultAction action, FaultMoment moment) {
