@@ -25,9 +25,11 @@ struct Sampler::Counters {
 };
 
 Sampler::Sampler(Config config)
-    : config_(std::move(config)),
-      before_(std::make_unique<Counters>()),
-      thread_([this] { Work(); }) {}
+    : config_(std::move(config)), before_(std::make_unique<Counters>()) {
+  // What the next look is held against: taken here, so that it is over when this returns.
+  (void)Look();
+  thread_ = std::thread([this] { Work(); });
+}
 
 Sampler::~Sampler() {
   {
@@ -61,8 +63,6 @@ std::chrono::nanoseconds Sampler::cpu_time() const {
 
 void Sampler::Work() {
   std::unique_lock lock(mutex_);
-  // The first look is what the next ones are held against.
-  (void)Look();
   while (!changed_.wait_for(lock, config_.interval, [this] { return quit_; })) {
     const TelemetrySample sample = Look();
     lock.unlock();

@@ -147,7 +147,7 @@ TEST_F(SamplerOnGpu, StrangersOnTheCardAreSeenAndTheServersOwnAreNot) {
   const auto flags = sampler.TakeFlags();
   ASSERT_EQ(flags.size(), 1u);
   EXPECT_EQ(flags[0].kind, TelemetryFlag::Kind::kForeignProcess);
-  EXPECT_GE(flags[0].samples, 2);  // and the sampler's own look, where that fell between
+  EXPECT_EQ(flags[0].samples, 2);
   EXPECT_EQ(flags[0].most, 1);
   EXPECT_EQ(flags[0].device, config_.devices[0].uuid);
   EXPECT_TRUE(sampler.TakeFlags().empty()) << "taken";
@@ -195,9 +195,8 @@ TEST_F(SamplerOnGpu, EnergyIsPowerOverTime) {
   const std::chrono::duration<double> least = std::chrono::milliseconds(20);
   const std::chrono::duration<double> most = rocm::Now() - begin;
   ASSERT_TRUE(energy.gpu_j);
-  // The sampler's own looks may fall anywhere between: at the lower or at the higher power.
-  EXPECT_GE(*energy.gpu_j, 100 * least.count());
-  EXPECT_LE(*energy.gpu_j, 300 * most.count());
+  EXPECT_GE(*energy.gpu_j, 200 * least.count() * 0.999);
+  EXPECT_LE(*energy.gpu_j, 200 * most.count());
   EXPECT_EQ(energy.cpu_j, std::nullopt);
 }
 
