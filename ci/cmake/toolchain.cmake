@@ -34,8 +34,9 @@ if(ROCM_SANITIZE)
   if(ROCM_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
     # A null pointer ends the program by itself, and these checks at every access are a quarter of
-    # the compiler's time. The fuzzers keep them.
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # the compiler's time. The fuzzers and ci/soak.sh keep them.
+    option(ROCM_UBSAN_ALL "Check null, alignment, object size and vptr too" OFF)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT ROCM_UBSAN_ALL)
       add_compile_options(-fno-sanitize=null,alignment,object-size,vptr)
     endif()
   endif()
