@@ -9,6 +9,7 @@
 #include <span>
 
 #include "backend/gguf/random.h"
+#include "backend/gguf/token_type.h"
 #include "backend/gguf/writer.h"
 
 namespace rocm::gguf {
@@ -79,12 +80,6 @@ constexpr int kLayers = 2;
 constexpr int kHeads = 4;
 constexpr int kKvHeads = 2;
 constexpr int kFeedForward = 256;
-
-// GGUF's token types.
-constexpr std::int32_t kNormal = 1;
-constexpr std::int32_t kUnknown = 2;
-constexpr std::int32_t kControl = 3;
-constexpr std::int32_t kByte = 6;
 
 void AddVocabulary(Writer& writer) {
   std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};

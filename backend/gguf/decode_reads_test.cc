@@ -10,7 +10,7 @@
 namespace rocm::gguf {
 namespace {
 
-Metadata Model(std::vector<TensorInfo> tensors) {
+Metadata ModelOf(std::vector<TensorInfo> tensors) {
   Metadata metadata;
   metadata.architecture = "llama";
   metadata.tensors = std::move(tensors);
@@ -19,20 +19,20 @@ Metadata Model(std::vector<TensorInfo> tensors) {
 
 TEST(DecodeReads, OneRowOfAnEmbeddingThatIsNotTheOutput) {
   // 10 tokens, 4 wide, f16: 8 bytes a row.
-  const Metadata untied = Model({{"token_embd.weight", {4, 10}, 1, 80},
-                                 {"output.weight", {4, 10}, 1, 80},
-                                 {"output_norm.weight", {4}, 0, 16}});
+  const Metadata untied = ModelOf({{"token_embd.weight", {4, 10}, 1, 80},
+                                   {"output.weight", {4, 10}, 1, 80},
+                                   {"output_norm.weight", {4}, 0, 16}});
   EXPECT_EQ(WeightsReadPerToken(untied).bytes, 8u + 80u + 16u);
   const Metadata tied =
-      Model({{"token_embd.weight", {4, 10}, 1, 80}, {"output_norm.weight", {4}, 0, 16}});
+      ModelOf({{"token_embd.weight", {4, 10}, 1, 80}, {"output_norm.weight", {4}, 0, 16}});
   EXPECT_EQ(WeightsReadPerToken(tied).bytes, 80u + 16u);
   EXPECT_FALSE(WeightsReadPerToken(tied).experts);
 }
 
 TEST(DecodeReads, OnlyTheExpertsInUse) {
-  Metadata metadata = Model({{"output.weight", {4, 10}, 1, 80},
-                             {"blk.0.ffn_gate_inp.weight", {4, 8}, 0, 128},
-                             {"blk.0.ffn_up_exps.weight", {4, 4, 8}, 1, 256}});
+  Metadata metadata = ModelOf({{"output.weight", {4, 10}, 1, 80},
+                               {"blk.0.ffn_gate_inp.weight", {4, 8}, 0, 128},
+                               {"blk.0.ffn_up_exps.weight", {4, 4, 8}, 1, 256}});
   // Without the keys nothing is assumed.
   EXPECT_EQ(WeightsReadPerToken(metadata).bytes, 80u + 128u + 256u);
   metadata.values["llama.expert_count"] = std::uint64_t{8};
@@ -42,10 +42,10 @@ TEST(DecodeReads, OnlyTheExpertsInUse) {
 }
 
 TEST(DecodeReads, LayersForSpeculationAreNotEvaluated) {
-  Metadata metadata = Model({{"output.weight", {4, 10}, 1, 80},
-                             {"blk.0.attn_q.weight", {4, 4}, 1, 32},
-                             {"blk.1.attn_q.weight", {4, 4}, 1, 32},
-                             {"blk.1.nextn.eh_proj.weight", {4, 4}, 1, 32}});
+  Metadata metadata = ModelOf({{"output.weight", {4, 10}, 1, 80},
+                               {"blk.0.attn_q.weight", {4, 4}, 1, 32},
+                               {"blk.1.attn_q.weight", {4, 4}, 1, 32},
+                               {"blk.1.nextn.eh_proj.weight", {4, 4}, 1, 32}});
   metadata.values["llama.block_count"] = std::uint64_t{2};
   EXPECT_EQ(WeightsReadPerToken(metadata).bytes, 80u + 96u);
   metadata.values["llama.nextn_predict_layers"] = std::uint64_t{1};
@@ -72,13 +72,13 @@ TEST(DecodeReads, RealShapes) {
 }
 
 TEST(DecodeReads, OddTensorsDoNoHarm) {
-  EXPECT_EQ(WeightsReadPerToken(Model({})).bytes, 0u);
+  EXPECT_EQ(WeightsReadPerToken(ModelOf({})).bytes, 0u);
   EXPECT_EQ(
-      WeightsReadPerToken(Model({{"token_embd.weight", {}, 0, 4}, {"output.weight", {}, 0, 4}}))
+      WeightsReadPerToken(ModelOf({{"token_embd.weight", {}, 0, 4}, {"output.weight", {}, 0, 4}}))
           .bytes,
       8u);
   EXPECT_EQ(WeightsReadPerToken(
-                Model({{"token_embd.weight", {0, 5}, 0, 0}, {"output.weight", {4}, 0, 16}}))
+                ModelOf({{"token_embd.weight", {0, 5}, 0, 0}, {"output.weight", {4}, 0, 16}}))
                 .bytes,
             16u);
 }

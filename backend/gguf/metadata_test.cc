@@ -252,7 +252,7 @@ TEST(MetadataFileTest, AFileCutShortWhileItIsReadIsAnErrorAndNotASignal) {
   EXPECT_THAT(result.error().message, HasSubstr("became shorter while it was read (inside"));
 }
 
-std::string Shard(std::uint16_t index, std::uint16_t count) {
+std::string SplitFile(std::uint16_t index, std::uint16_t count) {
   RawFile file(3, 1, index == 0 ? 3u : 2u);
   file.Key("split.no", 2).Put(index).Key("split.count", 2).Put(count);
   if (index == 0) file.StringKey("general.architecture", "llama");
@@ -261,16 +261,16 @@ std::string Shard(std::uint16_t index, std::uint16_t count) {
 
 TEST(MetadataShardsTest, AllShardsTogetherAreTheModel) {
   const TemporaryFolder folder;
-  folder.Write("m-00001-of-00003.gguf", Shard(0, 3));
-  folder.Write("m-00002-of-00003.gguf", Shard(1, 3));
-  folder.Write("m-00003-of-00003.gguf", Shard(2, 3));
+  folder.Write("m-00001-of-00003.gguf", SplitFile(0, 3));
+  folder.Write("m-00002-of-00003.gguf", SplitFile(1, 3));
+  folder.Write("m-00003-of-00003.gguf", SplitFile(2, 3));
   const auto result = ReadMetadata(folder / "m-00001-of-00003.gguf");
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->shards, 3);
   EXPECT_EQ(result->parameters, 24u);
   EXPECT_EQ(result->tensor_bytes, 96u);
   EXPECT_EQ(result->tensors.size(), 3u);
-  EXPECT_EQ(result->file_bytes, Shard(0, 3).size() + 2 * Shard(1, 3).size());
+  EXPECT_EQ(result->file_bytes, SplitFile(0, 3).size() + 2 * SplitFile(1, 3).size());
   EXPECT_EQ(result->quantisation, "(guessed) all F32");
 }
 
@@ -278,19 +278,19 @@ TEST(MetadataShardsTest, AMissingWrongOrLaterShardIsNamed) {
   const TemporaryFolder folder;
   const std::string first = folder / "m-00001-of-00002.gguf";
   const std::string second = folder / "m-00002-of-00002.gguf";
-  folder.Write("m-00001-of-00002.gguf", Shard(0, 2));
+  folder.Write("m-00001-of-00002.gguf", SplitFile(0, 2));
   EXPECT_EQ(ToString(ReadMetadata(first).error()),
             "model_not_found: shard 2 of 2: no such file: " + second);
-  folder.Write("m-00002-of-00002.gguf", Shard(1, 3));
+  folder.Write("m-00002-of-00002.gguf", SplitFile(1, 3));
   EXPECT_THAT(ReadMetadata(first).error().message, HasSubstr("is not shard 2 of 2"));
-  folder.Write("m-00002-of-00002.gguf", Shard(1, 2));
+  folder.Write("m-00002-of-00002.gguf", SplitFile(1, 2));
   EXPECT_TRUE(ReadMetadata(first));
   EXPECT_THAT(ReadMetadata(second).error().message,
               HasSubstr("is shard 2 of 2; load the first one"));
-  folder.Write("renamed.gguf", Shard(0, 2));
+  folder.Write("renamed.gguf", SplitFile(0, 2));
   EXPECT_THAT(ReadMetadata(folder / "renamed.gguf").error().message,
               HasSubstr("must be named so: NAME-00001-of-00002.gguf"));
-  folder.Write("many.gguf", Shard(0, 65535));
+  folder.Write("many.gguf", SplitFile(0, 65535));
   EXPECT_THAT(ReadMetadata(folder / "many.gguf").error().message, HasSubstr("more than 1024"));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/gguf/vocabulary.h"
+#include "backend/gguf/token_type.h"
 
 #include <fmt/format.h>
 
@@ -12,13 +13,6 @@
 
 namespace rocm::gguf {
 namespace {
-
-// GGUF's token types.
-constexpr std::int32_t kNormal = 1;
-constexpr std::int32_t kUnknown = 2;
-constexpr std::int32_t kControl = 3;
-constexpr std::int32_t kUnused = 5;
-constexpr std::int32_t kByte = 6;
 
 constexpr std::uint32_t kPairs = 26 * 26;
 

@@ -12,7 +12,7 @@
 namespace rocm::gpu {
 namespace {
 
-constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
 
 std::string PciFolder(const FakeMachine::Gpu& gpu) {
   return fmt::format("/sys/devices/pci0000:00/0000:{:02x}:00.0", gpu.bus);
@@ -34,7 +34,7 @@ FakeMachine::~FakeMachine() {
 FakeMachine::Gpu FakeMachine::Rx7800Xt() {
   Gpu gpu;
   gpu.unique_id = 0x5b0f3a91c27d4e68;
-  gpu.vram_bytes = 16 * kGiB;
+  gpu.vram_bytes = 16 * kGibibyte;
   gpu.vram_used = 700u << 20;
   return gpu;
 }
@@ -45,7 +45,7 @@ FakeMachine::Gpu FakeMachine::RyzenGraphics() {
   gpu.bus = 0x0e;
   gpu.render_minor = 129;
   gpu.card = 1;
-  gpu.vram_bytes = kGiB / 2;
+  gpu.vram_bytes = kGibibyte / 2;
   gpu.simd_count = 4;
   gpu.device_id = 0x13c0;
   gpu.revision = 0xc1;
@@ -57,7 +57,7 @@ FakeMachine::Gpu FakeMachine::StrixHalo() {
   Gpu gpu = RyzenGraphics();
   gpu.gfx_target_version = 110501;
   gpu.bus = 0xc4;
-  gpu.vram_bytes = 96 * kGiB;
+  gpu.vram_bytes = 96 * kGibibyte;
   gpu.simd_count = 80;
   gpu.device_id = 0x1586;
   return gpu;
@@ -70,7 +70,7 @@ FakeMachine::Gpu FakeMachine::Mi300X(int number) {
   gpu.bus = 0x0c + 0x10 * number;
   gpu.render_minor = 128 + 8 * number;
   gpu.card = 1 + 8 * number;
-  gpu.vram_bytes = 192 * kGiB;
+  gpu.vram_bytes = 192 * kGibibyte;
   gpu.simd_count = 1216;
   gpu.device_id = 0x74a1;
   gpu.revision = 0;

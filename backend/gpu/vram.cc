@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/base/trim.h"
 #include "backend/gpu/nvml.h"
 #include "backend/gpu/sysfs.h"
 
@@ -21,12 +22,6 @@ struct DrmClient {
   std::uint64_t id = 0;
   std::optional<std::uint64_t> vram_bytes;
 };
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // "123", "123 KiB" or "123 MiB".
 std::optional<std::uint64_t> ParseSize(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "backend/base/trim.h"
 #include "backend/llama_server/capabilities.h"
 #include "backend/process/environment.h"
 #include "backend/process/run.h"
@@ -15,12 +16,6 @@ namespace {
 constexpr std::uint64_t kMiB = 1U << 20U;
 // A first start of a Vulkan driver compiles for seconds.
 constexpr std::chrono::milliseconds kListTimeout{60'000};
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\r')) text.remove_suffix(1);
-  return text;
-}
 
 // "24105 MiB" in front of `rest`, taken off it.
 std::optional<std::uint64_t> TakeMiB(std::string_view& rest) {

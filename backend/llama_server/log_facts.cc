@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "backend/base/trim.h"
+
 namespace rocm::llama_server {
 namespace {
 
@@ -18,12 +20,6 @@ std::optional<string_view> After(string_view line, string_view words) {
   const std::size_t at = line.find(words);
   if (at == string_view::npos) return std::nullopt;
   return line.substr(at + words.size());
-}
-
-string_view Trim(string_view text) {
-  const std::size_t begin = text.find_first_not_of(' ');
-  if (begin == string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(' ') + 1 - begin);
 }
 
 template <typename T>

@@ -7,8 +7,8 @@
 #include <csignal>
 #include <filesystem>
 #include <map>
-#include <system_error>
 
+#include "backend/base/errno_text.h"
 #include "backend/base/unique_fd.h"
 #include "backend/process/pidfd.h"
 #include "backend/process/proc.h"
@@ -91,7 +91,7 @@ class Reaper {
     if (!SendSignal(pidfd, SIGKILL)) {
       if (errno == ESRCH) return;
       report_.problems.push_back("cannot kill the left-over process " + std::to_string(pid) + ": " +
-                                 std::generic_category().message(errno));
+                                 ErrnoText(errno));
       return;
     }
     if (!AwaitEnd(pidfd, kDeathTimeout)) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "backend/base/errno_text.h"
 #include "backend/base/unique_fd.h"
 #include "backend/process/proc.h"
 #include "backend/process/random_id.h"
@@ -19,16 +20,14 @@
 namespace rocm::process {
 namespace {
 
-std::string Describe(int error) { return std::generic_category().message(error); }
-
 // Somebody else's folder, or a link to one, would let them swap our sockets for theirs.
 Result<void> MakePrivate(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Fail(ErrorCode::kIo, "cannot make the runtime folder " + path + ": " + Describe(errno));
+    return Fail(ErrorCode::kIo, "cannot make the runtime folder " + path + ": " + ErrnoText(errno));
   }
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
-    return Fail(ErrorCode::kIo, "cannot look at " + path + ": " + Describe(errno));
+    return Fail(ErrorCode::kIo, "cannot look at " + path + ": " + ErrnoText(errno));
   }
   if (!S_ISDIR(info.st_mode)) {
     return Fail(ErrorCode::kIo, "the runtime folder " + path + " is not a folder");
@@ -68,7 +67,7 @@ Result<std::unique_ptr<RunDirectory>> RunDirectory::Create(const std::string& ru
                      .random = RandomId(4)};
   std::string path = runtime + "/" + name.ToString();
   if (::mkdir(path.c_str(), 0700) != 0) {
-    return Fail(ErrorCode::kIo, "cannot make " + path + ": " + Describe(errno));
+    return Fail(ErrorCode::kIo, "cannot make " + path + ": " + ErrnoText(errno));
   }
   return std::unique_ptr<RunDirectory>(new RunDirectory(std::move(path)));
 }
@@ -93,7 +92,7 @@ Result<void> RunDirectory::Record(pid_t pid) const {
   const UniqueFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       std::rename(fresh.c_str(), path.c_str()) != 0) {
-    return Fail(ErrorCode::kIo, "cannot write " + path + ": " + Describe(errno));
+    return Fail(ErrorCode::kIo, "cannot write " + path + ": " + ErrnoText(errno));
   }
   return {};
 }

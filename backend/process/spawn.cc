@@ -16,9 +16,9 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
-#include <system_error>
 
 #include "backend/base/clock.h"
+#include "backend/base/errno_text.h"
 #include "backend/process/pidfd.h"
 
 namespace rocm::process {
@@ -101,23 +101,21 @@ void CloseOnExecAboveStandard() {
   Abandon(plan, Stage::kExec, errno);
 }
 
-std::string Describe(int error) { return std::generic_category().message(error); }
-
 // A descriptor of at least 3: the program that embeds us may have closed its own 0, 1 or 2, and
 // dup2() in the child would then overwrite what it still needs.
 Result<UniqueFd> Raise(int fd) {
-  if (fd < 0) return Fail(ErrorCode::kIo, "cannot make a pipe: " + Describe(errno));
+  if (fd < 0) return Fail(ErrorCode::kIo, "cannot make a pipe: " + ErrnoText(errno));
   UniqueFd owned(fd);
   if (fd > 2) return owned;
   UniqueFd raised(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  if (!raised) return Fail(ErrorCode::kIo, "cannot duplicate a pipe: " + Describe(errno));
+  if (!raised) return Fail(ErrorCode::kIo, "cannot duplicate a pipe: " + ErrnoText(errno));
   return raised;
 }
 
 Result<Pipe> MakePipe() {
   std::array<int, 2> fds{-1, -1};
   if (::pipe2(fds.data(), O_CLOEXEC) != 0) {
-    return Fail(ErrorCode::kIo, "cannot make a pipe: " + Describe(errno));
+    return Fail(ErrorCode::kIo, "cannot make a pipe: " + ErrnoText(errno));
   }
   auto read = Raise(fds[0]);
   auto write = Raise(fds[1]);
@@ -148,7 +146,7 @@ tl::unexpected<Error> ExplainFailure(const SpawnPlan& plan, const Failure& failu
   switch (failure.stage) {
     case Stage::kDirectory:
       return Fail(ErrorCode::kIo,
-                  "cannot start in " + plan.working_directory + ": " + Describe(failure.error));
+                  "cannot start in " + plan.working_directory + ": " + ErrnoText(failure.error));
     case Stage::kExec:
       if (failure.error == ENOENT && ::access(plan.executable.c_str(), F_OK) == 0) {
         return Fail(ErrorCode::kBinaryNotFound,
@@ -161,14 +159,14 @@ tl::unexpected<Error> ExplainFailure(const SpawnPlan& plan, const Failure& failu
         return Fail(ErrorCode::kInvalidArgument, what + "arguments and environment are too long");
       }
       if (failure.error == ENOMEM || failure.error == EAGAIN || failure.error == ETXTBSY) {
-        return Fail(ErrorCode::kIo, what + Describe(failure.error));
+        return Fail(ErrorCode::kIo, what + ErrnoText(failure.error));
       }
-      return Fail(ErrorCode::kBinaryNotFound, what + Describe(failure.error));
+      return Fail(ErrorCode::kBinaryNotFound, what + ErrnoText(failure.error));
     case Stage::kSignals:
     case Stage::kDescriptors:
     case Stage::kOrphan: break;
   }
-  return Fail(ErrorCode::kIo, what + Describe(failure.error));
+  return Fail(ErrorCode::kIo, what + ErrnoText(failure.error));
 }
 
 // Waits until the child has executed its program (the pipe closes) or says why not.
@@ -242,7 +240,7 @@ Result<SpawnedProcess> Spawn(const SpawnPlan& plan) {
   if (spawned.pid < 0) {
     Error error;
     error.code = ErrorCode::kIo;
-    error.message = "cannot make a process: " + Describe(errno);
+    error.message = "cannot make a process: " + ErrnoText(errno);
     error.retryable = true;
     return Fail(std::move(error));
   }
@@ -254,7 +252,7 @@ Result<SpawnedProcess> Spawn(const SpawnPlan& plan) {
   failure->write.reset();
   Result<void> executed = AwaitExec(plan, failure->read);
   if (executed && !spawned.pidfd) {
-    executed = Fail(ErrorCode::kIo, "cannot watch a process: " + Describe(pidfd_error));
+    executed = Fail(ErrorCode::kIo, "cannot watch a process: " + ErrnoText(pidfd_error));
   }
   if (!executed) {
     ::kill(spawned.pid, SIGKILL);  // not reaped yet, so the pid is still ours

@@ -33,7 +33,8 @@ std::optional<double> Value(const StageSummary& summary, const std::string& metr
 }
 
 // Rounds in which one side has no value compare nothing.
-MetricRounds Pair(const Entry& a, const Entry& b, const std::string& metric, int first_rounds) {
+MetricRounds PairRounds(const Entry& a, const Entry& b, const std::string& metric,
+                        int confirm_from) {
   MetricRounds rounds;
   rounds.metric = metric;
   for (const StageSummary& right : b.summaries) {
@@ -42,7 +43,7 @@ MetricRounds Pair(const Entry& a, const Entry& b, const std::string& metric, int
     const auto value_a = Value(*left, metric);
     const auto value_b = Value(right, metric);
     if (!value_a || !value_b) continue;
-    (right.round < first_rounds ? rounds.first : rounds.confirmation)
+    (right.round < confirm_from ? rounds.first : rounds.confirmation)
         .push_back({*value_a, *value_b});
   }
   return rounds;
@@ -56,7 +57,7 @@ std::vector<Line> Lines(const AbInput& input) {
         [](const Entry& entry) -> const std::string& { return entry.stage.name; });
     if (a == input.a->entries().end()) continue;
     for (const std::string& metric : input.scenario->ab->metrics) {
-      lines.push_back({&*a, &b, Pair(*a, b, metric, input.first_rounds)});
+      lines.push_back({&*a, &b, PairRounds(*a, b, metric, input.confirm_from)});
     }
   }
   return lines;
@@ -128,9 +129,9 @@ std::vector<Comparison> JudgeMetrics(const AbInput& input) {
       comparison.a = Median(line.rounds.first, line.rounds.confirmation, &RoundPair::a);
       comparison.b = Median(line.rounds.first, line.rounds.confirmation, &RoundPair::b);
       ApplyErrorBound(input, line, verdict);
-      if (input.first_rounds < kRuleRounds) {
-        verdict.reason += fmt::format("; {} rounds were asked for, {} are the rule",
-                                      input.first_rounds, kRuleRounds);
+      if (input.rounds < kRuleRounds) {
+        verdict.reason +=
+            fmt::format("; {} rounds were asked for, {} are the rule", input.rounds, kRuleRounds);
       }
       if (!Judged(input, verdict.metric)) {
         verdict.finding = Finding::kNotJudged;

@@ -22,7 +22,8 @@ struct AbInput {
   std::string name_a;    // "off"
   std::string name_b;    // "on"
   std::string variant;   // of the verdicts: "depth=2048,on against depth=2048,off"
-  int first_rounds = 0;  // later rounds confirm
+  int rounds = 0;        // asked for
+  int confirm_from = 0;  // the first round that confirms
   const Calibration* calibration = nullptr;
   bool random_weights = false;
 };

@@ -45,7 +45,7 @@ class AbJudge : public ::testing::Test {
     input_.name_a = "off";
     input_.name_b = "on";
     input_.variant = "on against off";
-    input_.first_rounds = 10;
+    input_.rounds = input_.confirm_from = 10;
   }
   // Rounds [from, to) in which b is `ratio` times as fast, give or take what alternates.
   void Add(int from, int to, double ratio, double noise = 0.01) {
@@ -131,6 +131,41 @@ TEST_F(AbJudge, RoundsThatWereNotMeasuredOnBothSidesCompareNothing) {
   Add(0, 10, 1.0);
   a_.Add(stage_, Round(10, 1));
   EXPECT_EQ(Speed().verdict.n, 10);
+}
+
+TEST_F(AbJudge, ASpoiltRoundCountsUntilAnotherReplacedIt) {
+  Add(0, 9, 1.0, 0.001);
+  StageResult stalled = Round(9, 20);
+  Verdict gate;
+  gate.kind = VerdictKind::kGate;
+  gate.metric = "cached_requests";
+  gate.finding = Finding::kInvalid;
+  stalled.judged->gates = {gate};
+  a_.Add(stage_, Round(9, 100));
+  b_.Add(stage_, std::move(stalled));
+  EXPECT_EQ(b_.Spoilt(), nullptr) << "a count does not get better by counting again";
+  EXPECT_NE(Speed().verdict.finding, Finding::kNoChange);
+
+  stalled = Round(10, 20);
+  gate.metric = "clock_residual_share";
+  stalled.judged->gates = {gate};
+  a_.SetAside(9, 10);
+  b_.SetAside(9, 10);
+  a_.Add(stage_, Round(10, 100));
+  b_.Add(stage_, std::move(stalled));
+  ASSERT_NE(b_.Spoilt(), nullptr);
+  EXPECT_EQ(b_.Spoilt()->round, 10);
+  a_.Add(stage_, Round(11, 100));
+  b_.Add(stage_, Round(11, 100));
+  for (VariantRounds* side : {&a_, &b_}) side->SetAside(10, 11);
+  EXPECT_EQ(b_.Spoilt(), nullptr);
+  input_.confirm_from = 12;
+  EXPECT_EQ(Speed().verdict.finding, Finding::kNoChange);
+  EXPECT_EQ(Speed().verdict.n, 10);
+  const VariantRounds::Entry& entry = b_.entries().front();
+  EXPECT_EQ(entry.gates.front().verdict.finding, Finding::kInvalid) << "of the count, still";
+  EXPECT_EQ(entry.gates.back().verdict.finding, Finding::kWarning);
+  EXPECT_THAT(entry.gates.back().verdict.reason, HasSubstr("measured again as round 11"));
 }
 
 TEST_F(AbJudge, TextsAreComparedRoundByRound) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -34,8 +35,17 @@ struct Side {
 struct Pair {
   std::string axis;  // "depth=2048"
   std::array<Side, 2> sides;
+  int confirm_from = std::numeric_limits<int>::max();
 };
 using Pairs = std::vector<Pair*>;
+
+// Measured again at most: a machine that spoils more is no place to compare on.
+int SpareRounds(int rounds) { return std::max(1, rounds / 5); }
+
+const VariantRounds::Gate* Spoilt(const Pair& pair) {
+  const auto* gate = pair.sides[0].rounds.Spoilt();
+  return gate != nullptr ? gate : pair.sides[1].rounds.Spoilt();
+}
 
 class AbRun {
  public:
@@ -45,8 +55,10 @@ class AbRun {
  private:
   // Those that share their servers.
   void RunGroup(const Pairs& pairs);
-  [[nodiscard]] bool RunRounds(const Pairs& pairs, int from, int to);
+  [[nodiscard]] bool RunRounds(const Pairs& pairs, int& next);
+  [[nodiscard]] bool RunRound(const Pairs& pairs, int round);
   [[nodiscard]] bool Measure(const Pairs& pairs, std::size_t side, int round);
+  void SetAside(Pair& pair, const VariantRounds::Gate& spoilt, int replaced_by);
   void Conclude(Pair& pair);
   [[nodiscard]] AbInput Input(const Pair& pair) const;
   [[nodiscard]] Json DescribeBinding(std::size_t side, const TargetFacts& facts) const;
@@ -98,7 +110,9 @@ void AbRun::Run() {
 }
 
 void AbRun::RunGroup(const Pairs& pairs) {
-  if (RunRounds(pairs, 0, rounds_)) {
+  int next = 0;
+  if (RunRounds(pairs, next)) {
+    for (Pair* pair : pairs) pair->confirm_from = next;
     Pairs suspects;
     std::ranges::copy_if(pairs, std::back_inserter(suspects),
                          [this](const Pair* pair) { return NeedsConfirmation(Input(*pair)); });
@@ -107,18 +121,47 @@ void AbRun::RunGroup(const Pairs& pairs) {
                                         scenario_.name, pair->axis.empty() ? "" : " ", pair->axis,
                                         rounds_));
     }
-    if (!suspects.empty()) (void)RunRounds(suspects, rounds_, 2 * rounds_);
+    if (!suspects.empty()) (void)RunRounds(suspects, next);
   }
   for (Pair* pair : pairs) Conclude(*pair);
 }
 
-bool AbRun::RunRounds(const Pairs& pairs, int from, int to) {
-  const std::vector<bool> baseline_first = BaselineFirst(to);
-  for (int round = from; round < to; ++round) {
-    const std::size_t first = baseline_first[static_cast<std::size_t>(round)] ? 0 : 1;
-    if (!Measure(pairs, first, round) || !Measure(pairs, 1 - first, round)) return false;
+// As many as were asked for, from `next` on, then one for each that was spoilt on either side, as
+// long as there are spare ones. False when the run is over.
+bool AbRun::RunRounds(const Pairs& pairs, int& next) {
+  for (const int end = next + rounds_; next < end; ++next) {
+    if (!RunRound(pairs, next)) return false;
+  }
+  for (int spare = SpareRounds(rounds_); spare > 0; --spare, ++next) {
+    Pairs again;
+    std::vector<VariantRounds::Gate> spoilt;
+    for (Pair* pair : pairs) {
+      const auto* gate = Spoilt(*pair);
+      if (gate == nullptr) continue;
+      again.push_back(pair);
+      spoilt.push_back(*gate);
+      context_.progress.Say(fmt::format("{}{}{}: round {} is spoilt ({}); it is measured again",
+                                        scenario_.name, pair->axis.empty() ? "" : " ", pair->axis,
+                                        gate->round, gate->verdict.reason));
+    }
+    if (again.empty()) break;
+    if (!RunRound(again, next)) return false;
+    for (std::size_t i = 0; i < again.size(); ++i) SetAside(*again[i], spoilt[i], next);
   }
   return true;
+}
+
+bool AbRun::RunRound(const Pairs& pairs, int round) {
+  const std::size_t first = BaselineFirst(round + 1).back() ? 0 : 1;
+  return Measure(pairs, first, round) && Measure(pairs, 1 - first, round);
+}
+
+// A pair of rounds is one measurement: where one half is spoilt, both go.
+void AbRun::SetAside(Pair& pair, const VariantRounds::Gate& spoilt, int replaced_by) {
+  const Verdict& verdict = spoilt.verdict;
+  context_.log.Note({scenario_.name, verdict.variant, spoilt.round, verdict.stage},
+                    "round_set_aside", {{"reason", verdict.reason}, {"replaced_by", replaced_by}});
+  for (Side& side : pair.sides) side.rounds.SetAside(spoilt.round, replaced_by);
 }
 
 bool AbRun::Measure(const Pairs& pairs, std::size_t side, int round) {
@@ -158,7 +201,8 @@ AbInput AbRun::Input(const Pair& pair) const {
   input.name_a = plan_.variants[0].name;
   input.name_b = plan_.variants[1].name;
   input.variant = fmt::format("{} against {}", b.name, a.name);
-  input.first_rounds = rounds_;
+  input.rounds = rounds_;
+  input.confirm_from = pair.confirm_from;
   if (context_.options.calibration) input.calibration = &*context_.options.calibration;
   input.random_weights =
       (a.facts && a.facts->random_weights) || (b.facts && b.facts->random_weights);

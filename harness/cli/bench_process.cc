@@ -16,12 +16,13 @@
 extern char** environ;
 
 namespace harness::testing {
-namespace {
 
 std::string ReadAll(const std::string& path) {
-  std::ifstream file(path);
+  std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
+
+namespace {
 
 // State and parent from /proc/PID/stat; '\0' when there is no such process.
 std::pair<char, pid_t> StateOf(pid_t pid) {

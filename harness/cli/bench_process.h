@@ -59,6 +59,8 @@ bool Eventually(Condition&& condition,
                 std::chrono::milliseconds limit = std::chrono::milliseconds(20'000));
 
 [[nodiscard]] bool IsAlive(pid_t pid);  // and no zombie
+// Empty where there is no such file.
+[[nodiscard]] std::string ReadAll(const std::string& path);
 [[nodiscard]] std::vector<nlohmann::json> ReadLines(const std::string& file);
 [[nodiscard]] std::string SourcePath(const std::string& relative);
 // The lines of a type.

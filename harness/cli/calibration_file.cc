@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "harness/base/json.h"
 #include "harness/cli/model_file.h"
 #include "harness/cli/version.h"
 #include "harness/scenario/text_file.h"
@@ -13,7 +14,6 @@
 namespace harness {
 namespace {
 
-using Json = nlohmann::ordered_json;
 constexpr int kSchema = 1;
 constexpr std::size_t kMaxBytes = 1 << 20;
 

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "harness/cli/text_table.h"
 #include "harness/record/history_file.h"
 
 namespace harness {
@@ -81,14 +81,12 @@ std::string Attributes(const Tally& tally) {
                      tally.failures, tally.errors, tally.skipped);
 }
 
-std::string Number(double value) {
-  if (value == 0) return "–";
-  return std::abs(value) >= 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.3g}", value);
-}
+// 0 is what no value is.
+std::string NumberOrDash(double value) { return value == 0 ? "–" : TableNumber(value); }
 
 std::string Cell(const StageSummary& summary, std::string_view path) {
   const auto statistic = FindStatistic(summary, path);
-  return statistic ? Number(statistic->value) : "–";
+  return statistic ? NumberOrDash(statistic->value) : "–";
 }
 
 std::string Words(const std::vector<Verdict>& verdicts) {
@@ -247,7 +245,7 @@ std::string StepSummary(const GateReport& report, std::string_view title) {
                        v.metric.find("differing") == std::string::npos;
     text += fmt::format(
         "| {} | {} | {} | {} | {} | {} | {} |\n", MarkdownText(Where(v)), MarkdownText(v.stage),
-        MarkdownText(v.metric), Number(line.baseline), Number(line.candidate),
+        MarkdownText(v.metric), NumberOrDash(line.baseline), NumberOrDash(line.candidate),
         ratio ? fmt::format("{:+.1f} %", (*v.observed - 1) * 100) : "–", ToString(v.finding));
   }
   text += Words(VerdictsOf(report));

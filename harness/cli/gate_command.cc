@@ -5,7 +5,6 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "harness/cli/ci_report.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/gate.h"
+#include "harness/cli/text_table.h"
 #include "harness/cli/version.h"
 #include "harness/record/atomic_file.h"
 #include "harness/record/history_file.h"
@@ -126,17 +126,16 @@ rocm::Result<GateSides> LoadInput(const GateArguments& arguments) {
   return input;
 }
 
-std::string Number(double value) {
-  if (value == 0) return "";
-  return std::abs(value) >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.4g}", value);
-}
+// 0 is what no value is.
+std::string NumberOrNothing(double value) { return value == 0 ? "" : TableNumber(value); }
 
 void PrintLine(const GateLine& line) {
   const Verdict& v = line.verdict;
   fmt::print("{:<18} {}{}{} · {} · {}", ToString(v.finding), v.scenario,
              v.variant.empty() ? "" : " ", v.variant, v.stage, v.metric);
   if (line.candidate != 0) {
-    fmt::print("  {} → {} {}", Number(line.baseline), Number(line.candidate), UnitOf(v.metric));
+    fmt::print("  {} → {} {}", NumberOrNothing(line.baseline), NumberOrNothing(line.candidate),
+               UnitOf(v.metric));
   }
   fmt::print("\n    {}\n", v.reason);
 }

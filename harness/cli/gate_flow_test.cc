@@ -28,11 +28,6 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string ReadAll(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 // The exit code of one of our test programs.
 int RunProgram(const std::string& name, std::vector<std::string> words) {
   words.insert(words.begin(), std::string(std::getenv("ROCM_TEST_BIN_DIR")) + "/" + name);

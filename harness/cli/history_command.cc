@@ -5,13 +5,13 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/text_table.h"
 #include "harness/cli/version.h"
 #include "harness/record/atomic_file.h"
 #include "harness/record/history_file.h"
@@ -28,11 +28,6 @@ struct HistoryArguments {
   bool json = false;
   bool rebuild = false;
 };
-
-std::string Number(double value) {
-  if (std::abs(value) >= 1000) return fmt::format("{:.0f}", value);
-  return std::abs(value) >= 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.2f}", value);
-}
 
 // Eight steps from the lowest to the highest of the newest values.
 std::string Sparkline(const std::vector<double>& values) {
@@ -66,7 +61,7 @@ void PrintSeries(const HistorySeries& series, const History& history) {
       fmt::format("{}{}{} · {}", series.scenario, series.variant.empty() ? "" : " ", series.variant,
                   series.stage);
   fmt::print("{:<44} {:<26} {:>4}  {} {:>9} {:<6} {}\n", name, series.metric, series.values.size(),
-             Sparkline(series.values), Number(series.values.back()), UnitOf(series.metric),
+             Sparkline(series.values), TableNumber(series.values.back()), UnitOf(series.metric),
              series.judged ? ToString(series.judgement.state) : "not judged");
   for (std::size_t i = 0; i < series.judgement.verdicts.size(); ++i) {
     const Verdict& verdict = series.judgement.verdicts[i];

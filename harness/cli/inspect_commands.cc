@@ -8,7 +8,6 @@
 #include <CLI/Formatter.hpp>
 #include <cstdlib>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "backend/backend.h"
 #include "backend/gguf/discovery.h"
@@ -18,13 +17,13 @@
 #include "backend/gpu/devices.h"
 #include "backend/gpu/vram.h"
 #include "backend/llama_server/server.h"
+#include "harness/base/json.h"
 #include "harness/cli/commands.h"
 #include "harness/target/preflight.h"
 
 namespace harness {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace gguf = rocm::gguf;
 namespace gpu = rocm::gpu;
 

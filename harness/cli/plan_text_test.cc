@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Scenario Base() {
+Scenario PlanBase() {
   Scenario scenario;
   scenario.name = "n";
   scenario.why = "w";
@@ -25,13 +25,13 @@ Scenario Base() {
 
 TEST(DescribePlan, SaysWhatItAssumed) {
   // 1 s of prefill and 2 s of decode a request, four at once: 30 s, and a start.
-  const std::string text = DescribePlan({Base()}, std::nullopt, {50, 1'000, 5});
+  const std::string text = DescribePlan({PlanBase()}, std::nullopt, {50, 1'000, 5});
   EXPECT_THAT(text, HasSubstr("s: 4 at once, 40 requests, about 30 s"));
   EXPECT_THAT(text, HasSubstr("1 server start, about 35 s in all (assumed: 50 tok/s"));
 }
 
 TEST(DescribePlan, KnownTimesNeedNoAssumption) {
-  Scenario scenario = Base();
+  Scenario scenario = PlanBase();
   scenario.stages[0].requests.reset();
   scenario.stages[0].duration = std::chrono::milliseconds(60'000);
   const std::string text = DescribePlan({scenario}, 3, {50, 1'000, 5});
@@ -40,14 +40,14 @@ TEST(DescribePlan, KnownTimesNeedNoAssumption) {
 }
 
 TEST(DescribePlan, TheShorterBoundCounts) {
-  Scenario scenario = Base();
+  Scenario scenario = PlanBase();
   scenario.stages[0].duration = std::chrono::milliseconds(10'000);
   EXPECT_THAT(DescribePlan({scenario}, std::nullopt, {50, 1'000, 0}),
               HasSubstr("about 10 s in all"));
 }
 
 TEST(DescribePlan, CountsServersOfASweep) {
-  Scenario scenario = Base();
+  Scenario scenario = PlanBase();
   scenario.sweep = {{SweepParameter::kSlots, {1, 2}, false},
                     {SweepParameter::kConcurrency, {1, 2, 4}, false}};
   const std::string text = DescribePlan({scenario}, std::nullopt, {});
@@ -56,7 +56,7 @@ TEST(DescribePlan, CountsServersOfASweep) {
 }
 
 TEST(DescribePlan, AComparisonStartsBothServersInEveryRound) {
-  Scenario scenario = Base();
+  Scenario scenario = PlanBase();
   scenario.kind = ScenarioKind::kAb;
   scenario.cool_down = std::chrono::milliseconds(2'000);
   scenario.ab = AbPlan{};

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <filesystem>
 #include <memory>
-#include <system_error>
 
+#include "backend/base/errno_text.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/version.h"
 #include "harness/record/history_file.h"
@@ -62,10 +62,9 @@ ExitCode Become(const std::string& name, const std::vector<std::string>& argumen
   argv.push_back(nullptr);
   StopSignals::Unblock();
   ::execv(kPython, argv.data());
-  return Report(
-      rocm::Fail(rocm::ErrorCode::kIo,
-                 fmt::format("cannot run {}: {}", kPython, std::generic_category().message(errno)))
-          .value());
+  return Report(rocm::Fail(rocm::ErrorCode::kIo,
+                           fmt::format("cannot run {}: {}", kPython, rocm::ErrnoText(errno)))
+                    .value());
 }
 
 void AddOption(std::vector<std::string>& words, const char* name, const std::string& value) {

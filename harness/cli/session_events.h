@@ -2,17 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "backend/error.h"
+#include "harness/base/json.h"
 #include "harness/measure/clock_reconciliation.h"
 #include "harness/scenario/scenario.h"
 #include "harness/target/target.h"
 #include "harness/telemetry/sampler.h"
 
 namespace harness {
-
-using Json = nlohmann::ordered_json;
 
 // The details of a run's events, as docs/results-format.md names them. What is not known is left
 // out.

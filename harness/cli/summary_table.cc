@@ -161,7 +161,7 @@ std::string Verdicts(const RunReport& report) {
   return text + "\n";
 }
 
-nlohmann::ordered_json Json(const Verdict& verdict) {
+nlohmann::ordered_json VerdictJson(const Verdict& verdict) {
   nlohmann::ordered_json json{{"finding", ToString(verdict.finding)},
                               {"kind", ToString(verdict.kind)},
                               {"metric", verdict.metric},
@@ -245,7 +245,7 @@ std::string FormatJson(const RunReport& report) {
     for (const auto& [name, value] : stage.summary.counts) entry["metrics"][name] = value;
     if (!stage.error_bounds.empty()) entry["error_bounds"] = stage.error_bounds;
     if (stage.saturation) entry["saturated"] = stage.saturation->saturated;
-    for (const Verdict& verdict : stage.verdicts) entry["verdicts"].push_back(Json(verdict));
+    for (const Verdict& verdict : stage.verdicts) entry["verdicts"].push_back(VerdictJson(verdict));
     json["stages"].push_back(std::move(entry));
   }
   for (const Comparison& comparison : report.comparisons) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "harness/cli/variant_rounds.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -8,6 +10,7 @@
 
 #include "harness/cli/session_events.h"
 #include "harness/measure/calibration.h"
+#include "harness/measure/gates.h"
 
 namespace harness {
 namespace {
@@ -59,14 +62,39 @@ void VariantRounds::Add(const Stage& stage, StageResult&& result) {
     entry->stage = stage;
   }
   JudgedStage& judged = *result.judged;
+  const int round = judged.summary.round;
   entry->summaries.push_back(std::move(judged.summary));
   std::ranges::move(result.records.records, std::back_inserter(entry->records));
   harness::Add(result.records.answers, entry->answers);
   if (entry->degenerate_example.empty()) {
     entry->degenerate_example = std::move(result.records.degenerate_example);
   }
-  std::ranges::move(judged.gates, std::back_inserter(entry->gates));
+  for (Verdict& gate : judged.gates) entry->gates.push_back({round, std::move(gate)});
   if (judged.saturation) entry->saturation = judged.saturation;
+}
+
+const VariantRounds::Gate* VariantRounds::Spoilt() const {
+  for (const Entry& entry : entries_) {
+    const auto gate = std::ranges::find_if(entry.gates, [](const Gate& g) {
+      return g.verdict.finding == Finding::kInvalid && IsTimingGate(g.verdict);
+    });
+    if (gate != entry.gates.end()) return &*gate;
+  }
+  return nullptr;
+}
+
+void VariantRounds::SetAside(int round, int replaced_by) {
+  for (Entry& entry : entries_) {
+    std::erase_if(entry.summaries, [&](const StageSummary& s) { return s.round == round; });
+    std::erase_if(entry.records, [&](const RequestRecord& r) { return r.round == round; });
+    for (Gate& gate : entry.gates) {
+      if (gate.round != round || gate.verdict.finding != Finding::kInvalid) continue;
+      if (!IsTimingGate(gate.verdict)) continue;
+      gate.verdict.finding = Finding::kWarning;
+      gate.verdict.reason += fmt::format("; round {} was set aside and measured again as round {}",
+                                         round, replaced_by);
+    }
+  }
 }
 
 void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
@@ -97,7 +125,7 @@ void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
       write(stage.summary);
     }
     stage.error_bounds = written.error_bounds;
-    stage.verdicts = std::move(entry.gates);
+    for (Gate& gate : entry.gates) stage.verdicts.push_back(std::move(gate.verdict));
     std::ranges::move(
         JudgeExpectations(scenario, entry.stage, stage.summary, entry.answers, facts, calibration),
         std::back_inserter(stage.verdicts));

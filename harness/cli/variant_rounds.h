@@ -16,6 +16,10 @@ namespace harness {
 // What the rounds of one variant gave, stage by stage.
 class VariantRounds {
  public:
+  struct Gate {
+    int round = 0;
+    Verdict verdict;
+  };
   // One recorded stage over the rounds.
   struct Entry {
     Stage stage;
@@ -23,13 +27,20 @@ class VariantRounds {
     std::vector<RequestRecord> records;
     std::vector<AnswerTally> answers;
     std::string degenerate_example;
-    std::vector<Verdict> gates;
+    std::vector<Gate> gates;
     std::optional<Saturation> saturation;
   };
 
   // Takes the records. Stages that are not recorded, or had no request, leave nothing.
   void Add(const Stage& stage, StageResult&& result);
   [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+
+  // A gate that failed on a time: the round's measurement is invalid, and another may be better.
+  // Counts that are wrong stay wrong. Null where there is none.
+  [[nodiscard]] const Gate* Spoilt() const;
+  // Leaves out of all that is judged a round that another has replaced. Its requests stay in the
+  // run file and its answers are judged; its gates become warnings.
+  void SetAside(int round, int replaced_by);
 
   // When the rounds are over: writes summaries and verdicts, and adds the stages to the report.
   // `facts` are those of a server of this variant: they say what is judged. `bound`, unless null,

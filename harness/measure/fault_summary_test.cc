@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/measure/test_times.h"
+
 namespace harness {
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 // A stream from `begin` on whose first token came 10 ms later and then one each `step` ms.
 RequestRecord Stream(std::int64_t begin, int tokens, std::int64_t step, const std::string& outcome,

@@ -18,26 +18,30 @@ constexpr double kGrowth = 2.0;
 constexpr double kKeepingUp = 0.95;
 constexpr std::size_t kQuarter = 8;
 
+constexpr std::string_view kScheduleLag = "schedule_lag_ms.p99";
+constexpr std::string_view kSentRate = "sent_rate_shortfall";
+constexpr std::string_view kClientCpu = "client_cpu_share";
+constexpr std::string_view kClockResidual = "clock_residual_share";
+constexpr std::string_view kTimingGates[] = {kScheduleLag, kSentRate, kClientCpu, kClockResidual};
+
 class Gates {
  public:
   Gates(const StageSummary& summary, const GateInput& input) : summary_(summary), input_(input) {}
 
   // `holds` false is invalid, or a warning where no judged number depends on it.
-  void Add(std::string metric, double observed, double limit, bool holds, std::string reason,
-           bool only_timing = true) {
+  void Add(std::string_view metric, double observed, double limit, bool holds, std::string reason) {
     Verdict verdict;
     verdict.kind = VerdictKind::kGate;
     verdict.scenario = summary_.scenario;
     verdict.variant = summary_.variant;
     verdict.stage = summary_.stage;
-    verdict.metric = std::move(metric);
+    verdict.metric = metric;
     verdict.op = "<=";
     verdict.observed = observed;
     verdict.limit = limit;
     verdict.n = summary_.requests;
-    verdict.finding = holds                                  ? Finding::kPass
-                      : only_timing && !input_.timing_judged ? Finding::kWarning
-                                                             : Finding::kInvalid;
+    const bool matters = input_.timing_judged || !IsTimingGate(verdict);
+    verdict.finding = holds ? Finding::kPass : matters ? Finding::kInvalid : Finding::kWarning;
     verdict.reason = std::move(reason);
     verdicts_.push_back(std::move(verdict));
   }
@@ -57,14 +61,14 @@ double Value(const StageSummary& summary, std::string_view path) {
 void JudgeSchedule(const StageSummary& summary, const GateInput& input, const GateLimits& limits,
                    Gates& gates) {
   if (!input.open_loop) return;
-  const double lag = Value(summary, "schedule_lag_ms.p99");
+  const double lag = Value(summary, kScheduleLag);
   const double limit = std::max(limits.schedule_lag_p99_ms, 0.02 * Value(summary, "ttft_ms.p50"));
-  gates.Add("schedule_lag_ms.p99", lag, limit, lag <= limit,
+  gates.Add(kScheduleLag, lag, limit, lag <= limit,
             fmt::format("requests left up to {:.3g} ms after they were due (p99)", lag));
   const double offered = Value(summary, "offered_requests_per_s");
   if (offered <= 0) return;
   const double shortfall = 1 - Value(summary, "sent_requests_per_s") / offered;
-  gates.Add("sent_rate_shortfall", shortfall, limits.sent_rate_shortfall,
+  gates.Add(kSentRate, shortfall, limits.sent_rate_shortfall,
             shortfall <= limits.sent_rate_shortfall,
             fmt::format("{:.1f} % of the requests due in the window were not sent in it",
                         shortfall * 100));
@@ -75,7 +79,7 @@ void JudgeClocks(std::span<const RequestRecord> records, const GateLimits& limit
   const Quantile* median = clocks.decode_residual_ms.Find(0.5);
   if (median == nullptr) return;
   const bool small = std::abs(median->value) <= limits.clock_residual_min_ms;
-  gates.Add("clock_residual_share", clocks.decode_residual_share, limits.clock_residual_share,
+  gates.Add(kClockResidual, clocks.decode_residual_share, limits.clock_residual_share,
             small || clocks.decode_residual_share <= limits.clock_residual_share,
             fmt::format("client and server disagree on the decode time by {:.2f} % (median "
                         "{:+.3g} ms a request)",
@@ -89,7 +93,7 @@ std::vector<Verdict> JudgeGates(const StageSummary& summary, std::span<const Req
   Gates gates(summary, input);
   JudgeSchedule(summary, input, limits, gates);
   if (input.busiest_thread_share) {
-    gates.Add("client_cpu_share", *input.busiest_thread_share, limits.client_cpu_share,
+    gates.Add(kClientCpu, *input.busiest_thread_share, limits.client_cpu_share,
               *input.busiest_thread_share <= limits.client_cpu_share,
               fmt::format("the busiest load thread used {:.0f} % of its core",
                           *input.busiest_thread_share * 100));
@@ -98,16 +102,19 @@ std::vector<Verdict> JudgeGates(const StageSummary& summary, std::span<const Req
   if (!input.caching_expected) {
     const double cached = Value(summary, "cached_requests");
     gates.Add("cached_requests", cached, 0, cached == 0,
-              fmt::format("{:.0f} requests took prompt tokens from the cache", cached), false);
+              fmt::format("{:.0f} requests took prompt tokens from the cache", cached));
   }
   if (input.fixed_output_tokens > 0) {
     const double mismatches = Value(summary, "length_mismatches");
     gates.Add("length_mismatches", mismatches, 0, mismatches == 0,
               fmt::format("{:.0f} answers did not have the {} tokens that were asked for",
-                          mismatches, input.fixed_output_tokens),
-              false);
+                          mismatches, input.fixed_output_tokens));
   }
   return gates.Take();
+}
+
+bool IsTimingGate(const Verdict& gate) {
+  return std::ranges::find(kTimingGates, gate.metric) != std::end(kTimingGates);
 }
 
 Saturation DetectSaturation(const StageSummary& summary, std::span<const RequestRecord> records) {

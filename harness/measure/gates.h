@@ -37,6 +37,9 @@ struct GateInput {
                                               const GateInput& input,
                                               const GateLimits& limits = {});
 
+// Whether it is one of those on times: these may hold when the same is measured again.
+[[nodiscard]] bool IsTimingGate(const Verdict& gate);
+
 // Whether the server kept up with an open loop. It did not when completed requests fall more than
 // 5 % behind the offered ones while waiting grows (the median TTFT of the last quarter of the
 // requests is more than twice that of the first, at least 8 each), or when less than half of what

@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "harness/measure/clock_reconciliation.h"
+#include "harness/measure/test_times.h"
 
 namespace harness {
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 RequestRecord Request(std::int64_t due_ms, std::int64_t lag_ms, std::int64_t ttft_ms) {
   RequestRecord r;

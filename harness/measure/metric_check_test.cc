@@ -8,7 +8,7 @@
 namespace harness {
 namespace {
 
-StageSummary Example() {
+StageSummary ExampleSummary() {
   StageSummary summary;
   summary.stage = "steady";
   summary.requests = 4;
@@ -23,7 +23,7 @@ StageSummary Example() {
   return summary;
 }
 
-double Value(std::string_view path) { return FindStatistic(Example(), path).value().value; }
+double Value(std::string_view path) { return FindStatistic(ExampleSummary(), path).value().value; }
 
 TEST(FindStatistic, Paths) {
   EXPECT_EQ(Value("ttft_ms.p50"), 20);
@@ -44,9 +44,9 @@ TEST(FindStatistic, Paths) {
   EXPECT_EQ(Value("outcomes.stalled"), 0);
   EXPECT_EQ(Value("token_sources.ids"), 3);
   for (const auto* path : {"nothing", "ttft_ms.p42", "requests.p50", "", "ttft_ms.p50.x"}) {
-    EXPECT_FALSE(FindStatistic(Example(), path)) << path;
+    EXPECT_FALSE(FindStatistic(ExampleSummary(), path)) << path;
   }
-  EXPECT_FALSE(FindStatistic(Example(), "ttft_ms.p99")->supported);
+  EXPECT_FALSE(FindStatistic(ExampleSummary(), "ttft_ms.p99")->supported);
 }
 
 TEST(Judge, EveryOperator) {
@@ -58,7 +58,7 @@ TEST(Judge, EveryOperator) {
                {"<", 21, true},  {"<", 20, false},  {"<=", 20, true}, {"<=", 19, false},
                {">", 19, true},  {">", 20, false},  {">=", 20, true}, {">=", 21, false}};
   for (const auto& c : cases) {
-    const Verdict v = Judge({"ttft_ms.p50", c.op, c.value}, Example(), std::nullopt);
+    const Verdict v = Judge({"ttft_ms.p50", c.op, c.value}, ExampleSummary(), std::nullopt);
     EXPECT_EQ(v.finding, c.holds ? Finding::kPass : Finding::kFail) << c.op << c.value;
     EXPECT_EQ(v.observed, 20);
     EXPECT_EQ(v.limit, c.value);
@@ -66,22 +66,22 @@ TEST(Judge, EveryOperator) {
 }
 
 TEST(Judge, NothingPassesByHavingNoSamples) {
-  const Verdict v = Judge({"e2e_ms.p50", "<=", 1e9}, Example(), std::nullopt);
+  const Verdict v = Judge({"e2e_ms.p50", "<=", 1e9}, ExampleSummary(), std::nullopt);
   EXPECT_EQ(v.finding, Finding::kFail);
   EXPECT_NE(v.reason.find("3 of 4 requests ok"), std::string::npos);
 }
 
 TEST(Judge, TheInstrumentsErrorInvalidates) {
-  EXPECT_EQ(Judge({"ttft_ms.p50", "<=", 30}, Example(), 0.4).finding, Finding::kPass);
-  EXPECT_EQ(Judge({"ttft_ms.p50", "<=", 30}, Example(), 0.41).finding, Finding::kInvalid);
+  EXPECT_EQ(Judge({"ttft_ms.p50", "<=", 30}, ExampleSummary(), 0.4).finding, Finding::kPass);
+  EXPECT_EQ(Judge({"ttft_ms.p50", "<=", 30}, ExampleSummary(), 0.41).finding, Finding::kInvalid);
   // Neither is it judged the other way: a limit that is missed by a bad instrument is no failure.
-  EXPECT_EQ(Judge({"ttft_ms.p50", "<=", 1}, Example(), 5.0).finding, Finding::kInvalid);
+  EXPECT_EQ(Judge({"ttft_ms.p50", "<=", 1}, ExampleSummary(), 5.0).finding, Finding::kInvalid);
 }
 
 TEST(Judge, NotMeantForThisTarget) {
   MetricCheck check{"ttft_ms.p50", "<=", 1};
   check.judged = false;
-  const Verdict v = Judge(check, Example(), 5.0);
+  const Verdict v = Judge(check, ExampleSummary(), 5.0);
   EXPECT_EQ(v.finding, Finding::kNotJudged);
   EXPECT_EQ(v.observed, 20);
 }
@@ -89,17 +89,17 @@ TEST(Judge, NotMeantForThisTarget) {
 TEST(Judge, UnjudgedTimingStillJudgesCounts) {
   MetricCheck check{"ttft_ms.p50", "<=", 1};
   check.timing_judged = false;
-  EXPECT_EQ(Judge(check, Example(), std::nullopt).finding, Finding::kNotJudged);
+  EXPECT_EQ(Judge(check, ExampleSummary(), std::nullopt).finding, Finding::kNotJudged);
   check.metric = "requests_failed";
-  EXPECT_EQ(Judge(check, Example(), std::nullopt).finding, Finding::kPass);
+  EXPECT_EQ(Judge(check, ExampleSummary(), std::nullopt).finding, Finding::kPass);
   check.metric = "ttft_ms.n";
   check.op = "==";
   check.value = 3;
-  EXPECT_EQ(Judge(check, Example(), std::nullopt).finding, Finding::kPass);
+  EXPECT_EQ(Judge(check, ExampleSummary(), std::nullopt).finding, Finding::kPass);
 }
 
 TEST(Judge, SaysWhenAPercentileIsNotCarried) {
-  const Verdict v = Judge({"ttft_ms.p99", "<=", 500}, Example(), std::nullopt);
+  const Verdict v = Judge({"ttft_ms.p99", "<=", 500}, ExampleSummary(), std::nullopt);
   EXPECT_EQ(v.finding, Finding::kPass);
   EXPECT_NE(v.reason.find("3 samples do not carry"), std::string::npos);
 }

@@ -6,14 +6,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "harness/measure/test_times.h"
+
 namespace harness {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
-
 // Due at 1000 ms, sent at 1004, headers at 1010, role chunk ignored, first token at 1204, then
 // chunks of 2 tokens every 5 ms; 9 tokens in all; finished at 1225.
-RequestRecord Example() {
+RequestRecord ExampleRequest() {
   RequestRecord r;
   r.outcome = "ok";
   r.tokens = 9;
@@ -37,7 +37,7 @@ RequestRecord Example() {
 }
 
 TEST(Measure, EveryMetricByHand) {
-  const RequestMetrics m = Measure(Example());
+  const RequestMetrics m = Measure(ExampleRequest());
   EXPECT_EQ(m.ttft_ms, 204.0);
   EXPECT_EQ(m.ttft_sent_ms, 200.0);
   EXPECT_EQ(m.ttft_answer_ms, 209.0);
@@ -53,12 +53,12 @@ TEST(Measure, EveryMetricByHand) {
 }
 
 TEST(Measure, GapsAreWhatWasSeenOnTheWire) {
-  EXPECT_EQ(InterChunkGapsMs(Example()), (std::vector<double>{5, 5, 0, 10}));
+  EXPECT_EQ(InterChunkGapsMs(ExampleRequest()), (std::vector<double>{5, 5, 0, 10}));
   EXPECT_TRUE(InterChunkGapsMs(RequestRecord{}).empty());
 }
 
 TEST(Measure, OneTokenHasNoInterval) {
-  RequestRecord record = Example();
+  RequestRecord record = ExampleRequest();
   record.tokens = 1;
   record.last_token_ns = record.first_token_ns;
   const RequestMetrics m = Measure(record);
@@ -68,7 +68,7 @@ TEST(Measure, OneTokenHasNoInterval) {
 }
 
 TEST(Measure, AllTokensInOneReadHaveNoRate) {
-  RequestRecord record = Example();
+  RequestRecord record = ExampleRequest();
   record.last_token_ns = record.first_token_ns;
   EXPECT_FALSE(Measure(record).decode_tokens_per_s);
   EXPECT_FALSE(Measure(record).tpot_ms);
@@ -84,7 +84,7 @@ TEST(Measure, WhatNeverHappenedIsUndefinedAndNotZero) {
 }
 
 TEST(Measure, CachedPromptsHaveNoClientPrefillRate) {
-  RequestRecord record = Example();
+  RequestRecord record = ExampleRequest();
   record.cached_tokens = 60;
   EXPECT_FALSE(Measure(record).prefill_client_tokens_per_s);
   record.cached_tokens = 0;
@@ -94,7 +94,7 @@ TEST(Measure, CachedPromptsHaveNoClientPrefillRate) {
 
 // llama-server reports 0.001 ms for what it did not time.
 TEST(Measure, NoTimingsNoServerRate) {
-  RequestRecord record = Example();
+  RequestRecord record = ExampleRequest();
   record.timings->prompt_n = 0;
   EXPECT_FALSE(Measure(record).prefill_tokens_per_s);
   record.timings.reset();

@@ -11,7 +11,7 @@
 namespace harness {
 namespace {
 
-AcrossRounds Describe(const std::vector<double>& values) {
+AcrossRounds DescribeRounds(const std::vector<double>& values) {
   AcrossRounds result;
   result.rounds = static_cast<int>(values.size());
   const auto n = static_cast<double>(values.size());
@@ -68,7 +68,7 @@ StageSummary SummariseRounds(std::span<const StageSummary> summaries,
       }
     }
   }
-  for (const auto& [path, values] : by_path) all.rounds[path] = Describe(values);
+  for (const auto& [path, values] : by_path) all.rounds[path] = DescribeRounds(values);
   for (const StageSummary& round : summaries) {
     for (const auto& [name, value] : round.values) all.values[name] = all.rounds[name].mean;
   }

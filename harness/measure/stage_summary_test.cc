@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "harness/measure/steady_window.h"
+#include "harness/measure/test_times.h"
 
 namespace harness {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kT0 = 1'000'000 * kMs;
 
 // One token per chunk: the first `ttft` ms after it was sent, then one each `gap` ms.

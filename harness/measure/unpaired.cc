@@ -21,7 +21,7 @@ struct Moments {
   double variance = 0;  // of the sample
 };
 
-Moments Describe(std::span<const double> values) {
+Moments MomentsOf(std::span<const double> values) {
   Moments m;
   m.n = static_cast<double>(values.size());
   std::vector<double> logs;
@@ -129,8 +129,8 @@ Effect EstimateUnpaired(std::span<const double> a, std::span<const double> b,
                         const ComparisonConfig& config) {
   Effect effect;
   effect.rounds = static_cast<int>(b.size());
-  const Moments left = Describe(a);
-  const Moments right = Describe(b);
+  const Moments left = MomentsOf(a);
+  const Moments right = MomentsOf(b);
   effect.low = 0;
   effect.high = INFINITY;
   effect.smallest_effect = INFINITY;

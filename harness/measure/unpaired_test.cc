@@ -95,9 +95,9 @@ TEST(Unpaired, HolmOverTheMetrics) {
 
 // Runs of ten server starts, as comparison_test.cc models them, but each side on another night: the
 // mood of the hour does not cancel.
-class Nights {
+class NoisyNights {
  public:
-  explicit Nights(std::uint64_t seed) : random_(seed) {}
+  explicit NoisyNights(std::uint64_t seed) : random_(seed) {}
   std::vector<double> Run(double level) {
     std::vector<double> starts;
     for (int i = 0; i < 10; ++i) {
@@ -115,7 +115,7 @@ class Nights {
 
 // A baseline of three nights, and two nights of the candidate.
 int Count(double effect, Finding wanted) {
-  Nights nights(7);
+  NoisyNights nights(7);
   int found = 0;
   for (int i = 0; i < 100; ++i) {
     UnpairedSamples samples;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "harness/base/json.h"
 #include "harness/record/baseline.h"
 #include "harness/record/run_index.h"
 #include "harness/record/run_reader.h"
@@ -14,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using Json = nlohmann::ordered_json;
 
 constexpr std::uintmax_t kMaxBytes = std::uintmax_t{256} << 20U;
 constexpr int kMaxDepth = 64;

@@ -12,13 +12,13 @@
 #include <string_view>
 #include <thread>
 
+#include "harness/base/json.h"
 #include "harness/base/sha256.h"
 
 namespace harness {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 std::string Trim(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n\"";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "harness/base/json.h"
 #include "harness/base/wall_clock.h"
 #include "harness/measure/comparison.h"
 #include "harness/record/history_file.h"
@@ -9,8 +9,6 @@
 
 namespace harness {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void Append(const Json& line, std::string& out) {
   out += line.dump(-1, ' ', false, Json::error_handler_t::replace);

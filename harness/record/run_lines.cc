@@ -4,13 +4,12 @@
 #include <cmath>
 
 #include "backend/base/clock.h"
+#include "harness/base/json.h"
 #include "harness/base/wall_clock.h"
 #include "harness/record/json_text.h"
 
 namespace harness {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -14,7 +14,7 @@
 namespace harness {
 namespace {
 
-constexpr std::size_t kMaxBytes = 1 << 20;
+constexpr std::size_t kMaxFileBytes = 1 << 20;
 constexpr std::size_t kMaxSuiteLines = 10'000;
 
 Slo ParseSlo(const nlohmann::json& value, const std::string& path, Findings& findings) {
@@ -84,7 +84,7 @@ Scenario ParseTree(const nlohmann::json& tree, const std::string& folder, Findin
 }
 
 rocm::Result<std::vector<std::string>> ReadSuite(const std::string& path) {
-  auto text = ReadTextFile(path, kMaxBytes);
+  auto text = ReadTextFile(path, kMaxFileBytes);
   if (!text) return tl::unexpected(text.error());
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::vector<std::string> files;
@@ -132,7 +132,7 @@ rocm::Result<Scenario> ParseScenario(std::string_view text, const std::string& o
 }
 
 rocm::Result<Scenario> LoadScenario(const std::string& path) {
-  auto text = ReadTextFile(path, kMaxBytes);
+  auto text = ReadTextFile(path, kMaxFileBytes);
   if (!text) return tl::unexpected(text.error());
   return ParseScenario(*text, path);
 }

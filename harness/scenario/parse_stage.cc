@@ -10,7 +10,7 @@
 namespace harness {
 namespace {
 
-constexpr double kMaxMs = 7.0 * 24 * 3600 * 1000;
+constexpr double kMaxStageMs = 7.0 * 24 * 3600 * 1000;
 constexpr int kMaxStreams = 20'000;
 constexpr std::size_t kMaxTraceBytes = 64 << 20;
 constexpr std::size_t kMaxArrivals = 1'000'000;
@@ -21,7 +21,7 @@ ClosedLoop ParseClosedLoop(const nlohmann::json& value, const std::string& path,
   ClosedLoop loop;
   if (!object.Has("concurrency")) object.Fail("concurrency", "is missing");
   loop.concurrency = static_cast<int>(object.Integer("concurrency", 1, kMaxStreams).value_or(1));
-  loop.ramp = object.Duration("ramp_s", 0, kMaxMs, 1000).value_or(loop.ramp);
+  loop.ramp = object.Duration("ramp_s", 0, kMaxStageMs, 1000).value_or(loop.ramp);
   object.Done();
   return loop;
 }
@@ -53,7 +53,7 @@ std::vector<TraceArrival> ReadTrace(const std::string& file, const std::string& 
     TraceArrival arrival;
     if (!object.Has("at_s")) object.Fail("at_s", "is missing");
     arrival.at = std::chrono::nanoseconds(
-        std::llround(object.Number("at_s", 0, kMaxMs / 1000).value_or(0) * 1e9));
+        std::llround(object.Number("at_s", 0, kMaxStageMs / 1000).value_or(0) * 1e9));
     if (const auto n = object.Integer("prompt_tokens", 1, 1 << 20)) {
       arrival.prompt_tokens = static_cast<int>(*n);
     }
@@ -128,7 +128,7 @@ Stage ParseStage(const nlohmann::json& value, const std::string& path, const std
     stage.load = ParseOpenLoop(*open, object.PathOf("open_loop"), folder, findings);
   }
   stage.requests = object.Integer("requests", 1, 10'000'000);
-  stage.duration = object.Duration("duration_s", 1, kMaxMs, 1000);
+  stage.duration = object.Duration("duration_s", 1, kMaxStageMs, 1000);
   stage.record = object.Boolean("record").value_or(true);
   object.Done();
   return stage;

@@ -8,7 +8,7 @@ namespace harness {
 namespace {
 
 constexpr int kMaxTokens = 1 << 20;
-constexpr double kMaxMs = 24.0 * 3600 * 1000;
+constexpr double kMaxWaitMs = 24.0 * 3600 * 1000;
 
 Length ParseDistribution(const nlohmann::json& value, const std::string& path, int min,
                          Findings& findings) {
@@ -156,9 +156,9 @@ Workload ParseWorkload(const nlohmann::json& value, const std::string& path, Fin
       object.Integer("seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(0));
   workload.cache_prompt = object.Boolean("cache_prompt").value_or(false);
   workload.temperature = object.Number("temperature", 0, 10).value_or(0);
-  workload.deadline = object.Duration("deadline_ms", 1, kMaxMs, 1).value_or(workload.deadline);
+  workload.deadline = object.Duration("deadline_ms", 1, kMaxWaitMs, 1).value_or(workload.deadline);
   workload.stall_timeout =
-      object.Duration("stall_timeout_ms", 1, kMaxMs, 1).value_or(workload.stall_timeout);
+      object.Duration("stall_timeout_ms", 1, kMaxWaitMs, 1).value_or(workload.stall_timeout);
   object.Done();
   return workload;
 }

@@ -7,16 +7,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
+#include "backend/base/errno_text.h"
 #include "backend/base/unique_fd.h"
 
 namespace harness {
 namespace {
 
 tl::unexpected<rocm::Error> FailErrno(const std::string& path, int error) {
-  return rocm::Fail(rocm::ErrorCode::kIo,
-                    fmt::format("{}: {}", path, std::generic_category().message(error)));
+  return rocm::Fail(rocm::ErrorCode::kIo, fmt::format("{}: {}", path, rocm::ErrnoText(error)));
 }
 
 }  // namespace

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: EUPL-1.2
-#include <nlohmann/json.hpp>
 
+#include "harness/base/json.h"
 #include "harness/scenario/loader.h"
 #include "harness/scenario/names.h"
 
 namespace harness {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 double Seconds(std::chrono::milliseconds ms) { return static_cast<double>(ms.count()) / 1000.0; }
 

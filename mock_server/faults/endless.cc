@@ -7,7 +7,7 @@
 namespace mock {
 namespace {
 
-constexpr std::size_t kBlock = 64U << 10U;
+constexpr std::size_t kPiece = 64U << 10U;
 constexpr std::size_t kMostUnsent = 256U << 10U;
 constexpr Ns kPause = kMillisecond;
 
@@ -24,7 +24,7 @@ void Endless::Start(std::shared_ptr<Exchange> exchange, TimerQueue& timers, std:
 Endless::Endless(std::shared_ptr<Exchange> exchange, TimerQueue& timers, std::string pattern,
                  std::uint64_t limit)
     : exchange_(std::move(exchange)), left_(limit), timer_(timers, [this](Ns) { Write(); }) {
-  while (block_.size() < kBlock) block_ += pattern;
+  while (block_.size() < kPiece) block_ += pattern;
 }
 
 Endless::~Endless() { exchange_->Watch(nullptr); }

@@ -11,7 +11,7 @@ METRICS = [p for p in KNOWN if p not in ("ttft_ms.p90", "tpot_ms.p90")]
 MAX_VERDICTS = 60  # of one run, the worst first
 MAX_EVENTS = 24
 NOTABLE = {"load_failed", "server_exited", "server_recovered", "fault_injected", "throttled",
-           "interrupted", "note"}
+           "interrupted", "note", "round_set_aside"}
 
 
 class Table:
@@ -99,7 +99,7 @@ def _events(run):
         seconds = (_short((at - start) / 1e9)
                    if isinstance(at, int) and isinstance(start, int) else None)
         detail = as_dict(event.get("detail"))
-        text = next((detail[k] for k in ("text", "message", "why", "action") if detail.get(k)), "")
+        text = next((detail[k] for k in ("text", "message", "why", "reason", "action") if detail.get(k)), "")
         shown.append([seconds, name, clean(event.get("scenario", "")), clean(text, 200)])
     counts.pop("sample", None)
     return shown, counts

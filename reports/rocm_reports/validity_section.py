@@ -14,7 +14,8 @@ INVALID_COUNTS = {
     "answers_degenerate": "answers that are garbage on their face",
 }
 ODD_EVENTS = {"throttled": "samples with the GPU throttled", "load_failed": "loads that failed",
-              "interrupted": "interruptions"}
+              "interrupted": "interruptions",
+              "round_set_aside": "rounds of comparisons spoilt by the machine and measured again"}
 
 
 def verdict_rows(run, kinds, findings=None):

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/json.h"
 #include "harness/base/random.h"
 #include "harness/base/sha256.h"
 #include "harness/base/wall_clock.h"
@@ -26,7 +27,6 @@ namespace harness {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr double kMood = 0.08;
 constexpr double kStart = 0.015;
