@@ -18,30 +18,13 @@
 namespace rocm::gguf {
 namespace {
 
+constexpr int kLevels = 6;
+constexpr int kMaxEntries = 100'000;
+
 std::string LowerCase(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
-}
-
-Result<std::vector<std::string>> GgufFiles(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::directory_iterator entries(directory, error);
-  if (error) {
-    return Fail(ErrorCode::kIo, fmt::format("cannot read the folder {}: {}", Printable(directory),
-                                            error.message()));
-  }
-  std::vector<std::string> files;
-  for (const std::filesystem::directory_iterator end; entries != end; entries.increment(error)) {
-    const std::string name = entries->path().filename().string();
-    if (LowerCase(name).ends_with(".gguf")) files.push_back(entries->path().string());
-  }
-  if (error) {
-    return Fail(ErrorCode::kIo, fmt::format("cannot read the folder {}: {}", Printable(directory),
-                                            error.message()));
-  }
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 // Why a sound GGUF file is not a model to be loaded; nullopt where it is one.
@@ -59,6 +42,36 @@ std::optional<std::string> NotALanguageModel(const Metadata& metadata) {
   return std::nullopt;
 }
 
+// The *.gguf of a folder and of those below it.
+class GgufFiles {
+ public:
+  // What kept `directory` itself from being read.
+  [[nodiscard]] std::error_code Collect(const std::filesystem::path& directory, int levels) {
+    std::error_code error;
+    std::filesystem::directory_iterator entry(directory, error);
+    const std::filesystem::directory_iterator end;
+    for (; !error && entry != end && entries_ < kMaxEntries; entry.increment(error)) {
+      ++entries_;
+      std::error_code ignored;
+      const std::string path = entry->path().string();
+      if (entry->symlink_status(ignored).type() == std::filesystem::file_type::directory) {
+        const std::error_code below = levels > 0 ? Collect(path, levels - 1) : std::error_code();
+        if (below) unreadable.push_back({path, below.message()});
+      } else if (LowerCase(entry->path().filename().string()).ends_with(".gguf")) {
+        files.push_back(path);
+      }
+    }
+    return error;
+  }
+  [[nodiscard]] bool too_many() const { return entries_ >= kMaxEntries; }
+
+  std::vector<std::string> files;
+  std::vector<SkippedFile> unreadable;
+
+ private:
+  int entries_ = 0;
+};
+
 class Finder {
  public:
   void Look(const std::string& path) {
@@ -70,7 +83,9 @@ class Finder {
     Take(path, {path});
   }
 
-  Discovery Finish() {
+  // `skipped` so far.
+  Discovery Finish(std::vector<SkippedFile> skipped) {
+    for (SkippedFile& file : skipped) found_.skipped.push_back(std::move(file));
     for (const auto& [set, files] : shard_sets_) {
       const std::string first = ShardPath(set.first, 1, set.second);
       if (files.front() == first) {
@@ -103,11 +118,19 @@ class Finder {
 }  // namespace
 
 Result<Discovery> DiscoverModels(const std::string& directory) {
-  Result<std::vector<std::string>> files = GgufFiles(directory);
-  if (!files) return tl::unexpected(std::move(files.error()));
+  GgufFiles found;
+  const std::error_code error = found.Collect(directory, kLevels);
+  if (error || found.too_many()) {
+    return Fail(
+        ErrorCode::kIo,
+        fmt::format("cannot read the folder {}: {}", Printable(directory),
+                    error ? error.message()
+                          : fmt::format("more than {} entries in and below it", kMaxEntries)));
+  }
+  std::sort(found.files.begin(), found.files.end());
   Finder finder;
-  for (const std::string& path : *files) finder.Look(path);
-  return finder.Finish();
+  for (const std::string& path : found.files) finder.Look(path);
+  return finder.Finish(std::move(found.unreadable));
 }
 
 }  // namespace rocm::gguf

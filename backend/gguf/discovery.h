@@ -25,10 +25,11 @@ struct Discovery {
   std::vector<SkippedFile> skipped;  // by path
 };
 
-// Looks at every *.gguf in `directory` (not below it). Shards of one model are one model.
+// Looks at every *.gguf in `directory` and up to six folders below it (publisher/model/file.gguf
+// and the like; links to folders are not followed). Shards of one model are one model.
 // Projectors (mmproj), adapters, importance matrices, vocabularies without tensors, incomplete
-// shard sets and files that are no GGUF are skipped, each with its reason. Fails where the
-// directory cannot be read.
+// shard sets, files that are no GGUF and folders that may not be read are skipped, each with its
+// reason. Fails where the directory itself cannot be read, or holds more than 100,000 entries.
 [[nodiscard]] Result<Discovery> DiscoverModels(const std::string& directory);
 
 }  // namespace rocm::gguf

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "backend/gguf/metadata_cases_for_tests.h"
 #include "backend/gguf/temporary_folder_for_tests.h"
 
@@ -56,12 +58,28 @@ TEST(DiscoveryTest, FindsModelsSortedAndLeavesOtherFilesAlone) {
   folder.Write("a.GGUF", Model("gemma3"));
   folder.Write("readme.txt", "no model");
   folder.Write("c.gguf.part", "no model yet");
-  folder.Write("below/d.gguf", Model("llama"));
   const auto found = DiscoverModels(folder.path());
   ASSERT_TRUE(found) << found.error().message;
   EXPECT_THAT(Paths(found->models), ElementsAre(folder / "a.GGUF", folder / "b.gguf"));
   EXPECT_EQ(found->models[0].metadata.architecture, "gemma3");
   EXPECT_THAT(found->models[0].files, ElementsAre(folder / "a.GGUF"));
+  EXPECT_THAT(found->skipped, IsEmpty());
+}
+
+TEST(DiscoveryTest, LooksBelowTheFolderButNotThroughLinksToFolders) {
+  const TemporaryFolder folder;
+  folder.Write("publisher/model/d.gguf", Model("llama"));
+  folder.Write("1/2/3/4/5/6/deep.gguf", Model("llama"));
+  folder.Write("1/2/3/4/5/6/7/too-deep.gguf", Model("llama"));
+  folder.Write("split/m-00001-of-00002.gguf", Shard(0, 2));
+  folder.Write("split/m-00002-of-00002.gguf", Shard(1, 2));
+  std::filesystem::create_directory_symlink(folder.path(), folder / "publisher/round");
+  std::filesystem::create_symlink(folder / "publisher/model/d.gguf", folder / "e.gguf");
+  const auto found = DiscoverModels(folder.path());
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_THAT(Paths(found->models), ElementsAre(folder / "1/2/3/4/5/6/deep.gguf", folder / "e.gguf",
+                                                folder / "publisher/model/d.gguf",
+                                                folder / "split/m-00001-of-00002.gguf"));
   EXPECT_THAT(found->skipped, IsEmpty());
 }
 

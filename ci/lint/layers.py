@@ -42,7 +42,7 @@ HOMES = {
     "httplib.h": {"backend/http"},
     "simdjson.h": {"backend/wire"},
     "prometheus/": {"harness/record"},
-    "nlohmann/": {"backend/wire", "harness/scenario", "harness/record", "harness/cli",
+    "nlohmann/": {"backend/wire", "harness/base", "harness/scenario", "harness/record", "harness/cli",
                   "mock_server"},
     "CLI/": {"harness/cli", "mock_server"},
 }

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Comparisons from end to end, as far as they do not judge times.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -16,6 +11,7 @@
 #include <vector>
 
 #include "harness/cli/bench_process.h"
+#include "harness/cli/foreign_mock.h"
 
 namespace harness::testing {
 namespace {
@@ -155,41 +151,9 @@ TEST(Ab, AServerThatCannotStartNamesItsSide) {
   EXPECT_EQ(run.lines.back()["status"], "partial");
 }
 
-// Someone else's server, on a Unix socket.
-class StrangeServer {
- public:
-  StrangeServer(const ScratchFolder& folder, const std::string& name) : socket_(folder.At(name)) {
-    const std::string program =
-        std::string(std::getenv("ROCM_TEST_BIN_DIR")) + "/mock-llama-server";
-    std::vector<std::string> words{program, "--host", socket_,          "-np", "1",
-                                   "-c",    "256",    "--mock-load-ms", "0"};
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t quiet;
-    ::posix_spawn_file_actions_init(&quiet);
-    ::posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-    EXPECT_EQ(::posix_spawn(&pid_, program.c_str(), &quiet, nullptr, argv.data(), environ), 0);
-    ::posix_spawn_file_actions_destroy(&quiet);
-    EXPECT_TRUE(Eventually([this] { return std::filesystem::exists(socket_); }));
-  }
-  ~StrangeServer() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  StrangeServer(const StrangeServer&) = delete;
-  StrangeServer& operator=(const StrangeServer&) = delete;
-  [[nodiscard]] std::string url() const { return "unix:" + socket_; }
-  [[nodiscard]] bool alive() const { return IsAlive(pid_); }
-
- private:
-  std::string socket_;
-  pid_t pid_ = -1;
-};
-
 TEST(Binding, RunningServersAreComparedAndLeftAlone) {
   const ScratchFolder folder;
-  const StrangeServer here(folder, "here.sock"), there(folder, "there.sock");
+  const ForeignMock here(folder, "here"), there(folder, "there");
   std::string text = Scenario("{}");
   text.replace(text.find(R"("name": "b", )"), 13, R"("name": "b", "binding": "there", )");
   const std::string file = folder.Write("s.json", text);

@@ -78,8 +78,9 @@ TEST(StepSummary, OfAGate) {
   report.covariates = {"kernel: 6.1 → 6.2"};
   report.confirmations.push_back({"evil|name", "", "", {"rocm-bench", "run", "x.json"}, ""});
   const std::string text = StepSummary(report, "rocm-bench gate");
-  EXPECT_THAT(text,
-              HasSubstr("| evil\\|name | steady | ttft\\_ms.p99 | 10 | 12 | +20.0 % | warning |"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("| evil\\|name | steady | ttft\\_ms.p99 | 10.00 | 12.00 | +20.0 % | warning |"));
   EXPECT_THAT(text, HasSubstr("- differs: kernel: 6.1 → 6.2"));
   EXPECT_THAT(text, HasSubstr("rocm-bench run x.json"));
 }

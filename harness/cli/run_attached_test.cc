@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Runs against servers that are not ours: a plain OpenAI-compatible one, and a llama-server.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include <atomic>
-#include <cstdlib>
+#include <set>
 #include <thread>
 
-#include "backend/gguf/chain_model.h"
 #include "harness/cli/bench_process.h"
-
-extern char** environ;
+#include "harness/cli/foreign_mock.h"
 
 namespace harness::testing {
 namespace {
 
 using nlohmann::json;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string Scenario(const std::string& api) {
@@ -162,55 +157,10 @@ TEST(Attached, ANativeScenarioNeedsALlamaServer) {
   EXPECT_THAT(seen.out, HasSubstr("llama-server"));
 }
 
-// A mock that somebody else started: its pid is ours to watch, not the run's to end.
-class ForeignMock {
- public:
-  explicit ForeignMock(const ScratchFolder& folder) {
-    const std::string model = folder.At("chain.gguf");
-    EXPECT_TRUE(rocm::gguf::WriteChainModel(model).has_value());
-    socket_ = folder.At("m.sock");
-    const char* bin = std::getenv("ROCM_TEST_BIN_DIR");
-    std::vector<std::string> arguments{
-        std::string(bin == nullptr ? "." : bin) + "/mock-llama-server", "--model", model, "--host",
-        socket_};
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-    EXPECT_EQ(::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ), 0);
-    ::posix_spawn_file_actions_destroy(&actions);
-  }
-  ~ForeignMock() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  ForeignMock(const ForeignMock&) = delete;
-  ForeignMock& operator=(const ForeignMock&) = delete;
-
-  [[nodiscard]] bool Ready() const {
-    return Eventually([this] {
-      httplib::Client client(socket_, 80);
-      client.set_address_family(AF_UNIX);
-      client.set_default_headers({{"Host", "localhost"}});
-      const auto reply = client.Get("/health");
-      return reply && reply->status == 200;
-    });
-  }
-  [[nodiscard]] std::string target() const { return "unix:" + socket_; }
-  [[nodiscard]] pid_t pid() const { return pid_; }
-
- private:
-  std::string socket_;
-  pid_t pid_ = -1;
-};
-
 TEST(Attached, ALlamaServerIsMeasuredAndLeftAlone) {
   const ScratchFolder folder;
-  const ForeignMock server(folder);
-  ASSERT_TRUE(server.Ready());
-  const Seen seen = RunPlain("native", server.target());
+  const ForeignMock server(folder, "m");
+  const Seen seen = RunPlain("native", server.url());
   EXPECT_EQ(seen.exit, 0) << seen.out;
   const auto requests = OfType(seen.lines, "request");
   ASSERT_EQ(requests.size(), 6u);
@@ -218,7 +168,24 @@ TEST(Attached, ALlamaServerIsMeasuredAndLeftAlone) {
     EXPECT_EQ(request["token_source"], "ids");
     EXPECT_EQ(request["tokens"], 8);
   }
-  EXPECT_TRUE(IsAlive(server.pid()));
+  EXPECT_TRUE(server.alive());
+}
+
+// RST is TCP's: the servers that a run starts ride on Unix sockets, which know none.
+TEST(Attached, AResetConnectionIsToldFromATruncatedStream) {
+  const ScratchFolder folder;
+  const auto outcomes = [&](const std::string& how) {
+    const std::string faults = folder.Write(how + ".json", R"({"rules": [{"fault":
+      {"type": "end", "token": 3, "how": ")" + how + R"("}}]})");
+    const ForeignMock server(folder, how, ForeignMock::Socket::kTcp, {"--mock-faults", faults});
+    const Seen seen = RunPlain("native", server.url());
+    EXPECT_EQ(seen.exit, 1) << seen.out;
+    std::set<std::string> classes;
+    for (const json& request : OfType(seen.lines, "request")) classes.insert(request["outcome"]);
+    return classes;
+  };
+  EXPECT_THAT(outcomes("reset"), ElementsAre("connection_reset"));
+  EXPECT_THAT(outcomes("close"), ElementsAre("truncated"));
 }
 
 TEST(Attached, ATargetThatIsNotThereIsABackendFailure) {

@@ -8,21 +8,19 @@
 #include <filesystem>
 #include <memory>
 
-#include "backend/gguf/metadata.h"
 #include "backend/llama_server/server.h"
 #include "harness/cli/calibration_file.h"
 #include "harness/cli/ci_report.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/model_file.h"
 #include "harness/cli/plan_text.h"
+#include "harness/cli/server_check.h"
 #include "harness/cli/session.h"
 #include "harness/cli/summary_table.h"
 #include "harness/record/atomic_file.h"
 #include "harness/record/prometheus_outputs.h"
 #include "harness/record/run_metrics.h"
 #include "harness/scenario/loader.h"
-#include "harness/scenario/sweep.h"
-#include "harness/target/preflight.h"
 
 namespace harness {
 namespace {
@@ -94,33 +92,6 @@ rocm::Result<TargetOptions> MakeTarget(const RunArguments& arguments) {
   return target;
 }
 
-// Every server that the run will start, held against the device: in a second, instead of when its
-// turn comes.
-rocm::Result<void> CheckServers(const std::vector<Scenario>& scenarios,
-                                const TargetOptions& target) {
-  if (target.kind != TargetKind::kLlamaServer) return {};
-  const auto metadata = rocm::gguf::ReadMetadata(target.model);
-  if (!metadata) return tl::unexpected(metadata.error());
-  std::optional<Room> room;
-  for (const Scenario& scenario : scenarios) {
-    for (const Variant& variant : Expand(scenario)) {
-      const ServerSettings& settings = variant.scenario.server;
-      if (!room) {
-        auto found = FindRoom(target, settings);
-        if (!found) return tl::unexpected(found.error());
-        room = *std::move(found);
-      }
-      const auto fits = CheckFits(*metadata, target, settings, *room);
-      if (fits) continue;
-      rocm::Error error = fits.error();
-      error.message = fmt::format("scenario {}{}{}: {}", scenario.name,
-                                  variant.name.empty() ? "" : " ", variant.name, error.message);
-      return rocm::Fail(std::move(error));
-    }
-  }
-  return {};
-}
-
 // After the run, so that nothing waits for a gateway while streams are timed.
 ExitCode Export(const RunArguments& arguments, const RunMetrics& metrics) {
   ExitCode exit = ExitCode::kPass;
@@ -179,7 +150,7 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
   }
   auto target = MakeTarget(arguments);
   if (!target) return Report(target.error());
-  const auto room = CheckServers(*scenarios, *target);
+  const auto room = CheckServers(*scenarios, *target, options.bindings);
   if (!room) return Report(room.error());
   if (target->kind == TargetKind::kAttached) {
     for (const Scenario& scenario : *scenarios) {

@@ -114,6 +114,17 @@ TEST_F(Preflight, ACardTooSmall) {
   Expect(3, AllOf(HasSubstr("scenario big slots=4096: "), HasSubstr("has 7.9 GiB free")),
          with({"run", scenario, "--target", "llama-server", "--model", Chain(), "--quiet", "--out",
                folder_.At("runs")}));
+  // And for the side of a comparison that would not.
+  const std::string pair = folder_.Write("pair.json", R"({
+    "schema": 1, "name": "pair", "why": "One side is too large.", "kind": "ab",
+    "server": {"slots": 1, "context_per_slot": 65536},
+    "workload": {"api": "native", "prompt": {"text": "x"}, "output_tokens": {"fixed": 1}},
+    "stages": [{"name": "s", "closed_loop": {"concurrency": 1}, "requests": 1}],
+    "ab": {"variants": [{"name": "few"}, {"name": "many", "server": {"slots": 4096}}],
+           "metrics": ["e2e_ms.p50"]}})");
+  Expect(3, AllOf(HasSubstr("scenario pair many: "), HasSubstr("has 7.9 GiB free")),
+         with({"run", pair, "--target", "llama-server", "--model", Chain(), "--quiet", "--out",
+               folder_.At("runs")}));
   EXPECT_FALSE(fs::exists(folder_.At("runs")));
 }
 
