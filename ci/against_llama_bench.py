@@ -4,9 +4,11 @@
 
     ci/against_llama_bench.py --model F --tools DIR [--bench build/release/bin/rocm-bench]
                               [--threads 2] [--depths 0,2048] [--rounds 3] [--slots 4]
+                              [--server-arg=ARG …]
 
 llama-bench times llama_decode() calls in its own process; rocm-bench times a whole server: HTTP,
 JSON, sampling and the wire. Both run once a round, in turn, so that the machine's drift hits both.
+--server-arg goes to llama-server alone: what it does beyond decoding is found by switching it off.
 Prints, for each test, the median of both and of their ratio in a round, with the smallest and the
 largest. The server's own clock stands beside ours: what they do not share is the way to the client.
 """
@@ -49,6 +51,7 @@ def run(command, what):
 def measure(options, folder, document):
     """The recorded requests of one run of `document`."""
     document["server"]["threads"] = options.threads
+    document["server"]["args"] = options.server_arg
     path = folder / f"{document['name']}.json"
     path.write_text(json.dumps(document))
     out = pathlib.Path(tempfile.mkdtemp(dir=folder))
@@ -140,6 +143,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--slots", type=int, default=4, help="0: without llama-batched-bench")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--server-arg", action="append", default=[], metavar="ARG")
     parser.add_argument("--depths", default="0,2048")
     options = parser.parse_args()
     rounds = []

@@ -216,7 +216,8 @@ class LoadThread::Loop {
   StageState& state_;
   const int id_;
   const int of_;
-  asio::io_context context_{1};
+  // All I/O and every timer belong to this one thread; others only post.
+  asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   std::unordered_set<std::shared_ptr<rocm::http::StreamCanceller>> cancellers_;
   std::unordered_set<asio::steady_timer*> waiting_;
   int in_flight_ = 0;
