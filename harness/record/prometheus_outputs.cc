@@ -184,19 +184,22 @@ rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& targ
   // call and owns what it uses.
   auto answer = std::make_shared<std::promise<int>>();
   std::future<int> future = answer->get_future();
-  std::thread([host = where->host, port = where->port, job, instance = target.instance, answer,
-               registry = metrics.registry()] {
+  std::thread pusher([host = where->host, port = where->port, job, instance = target.instance,
+                      answer, registry = metrics.registry()] {
     try {
       answer->set_value(PushGroups(host, port, job, instance, registry));
     } catch (...) {
       answer->set_value(-1);
     }
-  }).detach();
+  });
   if (future.wait_for(target.timeout) != std::future_status::ready) {
+    pusher.detach();
     return rocm::Fail(rocm::ErrorCode::kDeadlineExceeded,
                       fmt::format("the Pushgateway {} did not answer within {} ms", target.url,
                                   target.timeout.count()));
   }
+  // It has nothing left to do but to end, and what OpenSSL keeps of it goes with it.
+  pusher.join();
   return Answer(future.get(), target.url);
 }
 
