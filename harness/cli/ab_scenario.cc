@@ -88,8 +88,7 @@ AbRun::AbRun(RunContext& context, const Scenario& scenario)
       const AbVariant& plan = plan_.variants[side];
       pair.sides[side].scenario = variant.scenario;
       pair.sides[side].scenario.server = Merge(variant.scenario.server, plan.server);
-      pair.sides[side].name =
-          variant.name.empty() ? plan.name : fmt::format("{},{}", variant.name, plan.name);
+      pair.sides[side].name = SideName(variant.name, plan);
     }
     if (variant.new_server || groups_.empty()) groups_.emplace_back();
     groups_.back().push_back(&pair);
@@ -117,8 +116,8 @@ void AbRun::RunGroup(const Pairs& pairs) {
     std::ranges::copy_if(pairs, std::back_inserter(suspects),
                          [this](const Pair* pair) { return NeedsConfirmation(Input(*pair)); });
     for (const Pair* pair : suspects) {
-      context_.progress.Say(fmt::format("{}{}{}: suspect; {} fresh rounds confirm or clear it",
-                                        scenario_.name, pair->axis.empty() ? "" : " ", pair->axis,
+      context_.progress.Say(fmt::format("{}: suspect; {} fresh rounds confirm or clear it",
+                                        ToString(RunPlace{scenario_.name, pair->axis, 0, ""}),
                                         rounds_));
     }
     if (!suspects.empty()) (void)RunRounds(suspects, next);
@@ -140,8 +139,8 @@ bool AbRun::RunRounds(const Pairs& pairs, int& next) {
       if (gate == nullptr) continue;
       again.push_back(pair);
       spoilt.push_back(*gate);
-      context_.progress.Say(fmt::format("{}{}{}: round {} is spoilt ({}); it is measured again",
-                                        scenario_.name, pair->axis.empty() ? "" : " ", pair->axis,
+      context_.progress.Say(fmt::format("{}: round {} is spoilt ({}); it is measured again",
+                                        ToString(RunPlace{scenario_.name, pair->axis, 0, ""}),
                                         gate->round, gate->verdict.reason));
     }
     if (again.empty()) break;

@@ -120,7 +120,7 @@ TEST_F(Preflight, ACardTooSmall) {
     "server": {"slots": 1, "context_per_slot": 65536},
     "workload": {"api": "native", "prompt": {"text": "x"}, "output_tokens": {"fixed": 1}},
     "stages": [{"name": "s", "closed_loop": {"concurrency": 1}, "requests": 1}],
-    "ab": {"variants": [{"name": "few"}, {"name": "many", "server": {"slots": 4096}}],
+    "ab": {"variants": [{"name": "few", "server": {"gpu_layers": 0}}, {"name": "many", "server": {"slots": 4096}}],
            "metrics": ["e2e_ms.p50"]}})");
   Expect(3, AllOf(HasSubstr("scenario pair many: "), HasSubstr("has 7.9 GiB free")),
          with({"run", pair, "--target", "llama-server", "--model", Chain(), "--quiet", "--out",

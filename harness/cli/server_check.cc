@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "backend/gguf/metadata.h"
@@ -15,7 +17,7 @@
 namespace harness {
 namespace {
 
-// Asks each binary for its room, and reads each model, once.
+// Looks for each room, and reads each model, once.
 class ServerChecker {
  public:
   [[nodiscard]] rocm::Result<void> Check(const TargetOptions& target,
@@ -27,18 +29,22 @@ class ServerChecker {
       if (!metadata) return tl::unexpected(std::move(metadata.error()));
       model = models_.emplace(target.model, *std::move(metadata)).first;
     }
-    auto room = rooms_.find(target.server_binary);
+    const Place place{target.server_binary, settings.gpu_layers, settings.environment};
+    auto room = rooms_.find(place);
     if (room == rooms_.end()) {
       auto found = FindRoom(target, settings);
       if (!found) return tl::unexpected(std::move(found.error()));
-      room = rooms_.emplace(target.server_binary, *std::move(found)).first;
+      room = rooms_.emplace(place, *std::move(found)).first;
     }
     return CheckFits(model->second, target, settings, room->second);
   }
 
  private:
+  // What a room depends on: the binary, and of the settings these two.
+  using Place = std::tuple<std::string, std::optional<int>, std::map<std::string, std::string>>;
+
   std::map<std::string, rocm::gguf::Metadata> models_;
-  std::map<std::string, Room> rooms_;
+  std::map<Place, Room> rooms_;
 };
 
 rocm::Result<void> Named(rocm::Result<void> fits, const Scenario& scenario,
@@ -64,10 +70,8 @@ rocm::Result<void> CheckServers(const std::vector<Scenario>& scenarios, const Ta
         continue;
       }
       for (const AbVariant& side : scenario.ab->variants) {
-        const std::string name =
-            variant.name.empty() ? side.name : fmt::format("{},{}", variant.name, side.name);
         auto fits = Named(checker.Check(Bind(target, side, bindings), Merge(settings, side.server)),
-                          scenario, name);
+                          scenario, SideName(variant.name, side));
         if (!fits) return fits;
       }
     }

@@ -98,6 +98,10 @@ rocm::Result<void> CheckBindings(const std::vector<Scenario>& scenarios,
   return {};
 }
 
+std::string SideName(const std::string& axis, const AbVariant& variant) {
+  return axis.empty() ? variant.name : fmt::format("{},{}", axis, variant.name);
+}
+
 TargetOptions Bind(const TargetOptions& target, const AbVariant& variant,
                    const VariantBindings& bindings) {
   TargetOptions bound = target;

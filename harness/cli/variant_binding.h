@@ -28,6 +28,10 @@ using VariantBindings = std::map<std::string, VariantBinding>;
 [[nodiscard]] rocm::Result<void> CheckBindings(const std::vector<Scenario>& scenarios,
                                                const VariantBindings& bindings);
 
+// What one side of a comparison is called in records and errors: "depth=2048,on". `axis` is that of
+// the sweep, empty without one.
+[[nodiscard]] std::string SideName(const std::string& axis, const AbVariant& variant);
+
 // The target of one side of a comparison.
 [[nodiscard]] TargetOptions Bind(const TargetOptions& target, const AbVariant& variant,
                                  const VariantBindings& bindings);

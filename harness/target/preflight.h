@@ -21,8 +21,8 @@ struct Room {
 // Looks for the device, and asks the server's binary (where there is one) whether it can use it:
 // in a second, instead of after gigabytes were written or loaded. Fails with kBackendUnavailable
 // for a machine without such a card or a binary without support for it, and with kInvalidArgument
-// for a pin that names no device; each in one line that says what there is instead. Knows nothing
-// of attached servers.
+// for a pin that names no device; each in one line that says what there is instead. Of the settings
+// gpu_layers and environment matter. Knows nothing of attached servers.
 [[nodiscard]] rocm::Result<Room> FindRoom(const TargetOptions& options,
                                           const ServerSettings& settings);
 
