@@ -8,6 +8,7 @@
 #include <prometheus/gateway.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
@@ -192,6 +193,7 @@ rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& targ
       answer->set_value(-1);
     }
   });
+  ::pthread_setname_np(pusher.native_handle(), kPushThread.data());
   if (future.wait_for(target.timeout) != std::future_status::ready) {
     pusher.detach();
     return rocm::Fail(rocm::ErrorCode::kDeadlineExceeded,

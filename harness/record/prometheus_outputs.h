@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "backend/error.h"
 #include "harness/record/run_metrics.h"
@@ -40,10 +41,13 @@ struct PushTarget {
   std::chrono::milliseconds timeout{10'000};  // for all groups together
 };
 
+// The name of the thread a push runs on.
+inline constexpr std::string_view kPushThread = "rocm-push";
+
 // Replaces these groups in a Pushgateway. Metrics without a scenario (the run's validity, the last
 // success) go into each group, so that they are known for every scenario. Failures, among them a
 // type that differs from what the gateway has, are errors with its status; a gateway that never
-// answers ends with kDeadlineExceeded.
+// answers ends with kDeadlineExceeded and leaves its thread behind until the connection ends.
 [[nodiscard]] rocm::Result<void> PushMetrics(const RunMetrics& metrics, const PushTarget& target);
 
 // Writes DIRECTORY/rocm_bench.prom for node_exporter's textfile collector: the old file or the new
