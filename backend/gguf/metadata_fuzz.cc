@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include <cstdint>
-#include <cstdlib>
 
+#include "backend/base/testing/fuzzing.h"
 #include "backend/gguf/estimate.h"
 #include "backend/gguf/parser.h"
 #include "backend/gguf/tensor_type.h"
@@ -9,9 +9,7 @@
 namespace rocm::gguf {
 namespace {
 
-void Require(bool held) {
-  if (!held) std::abort();
-}
+using fuzzing::Require;
 
 void CheckRefusal(const Error& error) {
   Require(error.code == ErrorCode::kModelInvalid);

@@ -4,37 +4,22 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
+#include "backend/base/testing/fuzzing.h"
+#include "backend/base/testing/soak.h"
 #include "backend/gguf/metadata_cases_for_tests.h"
 #include "backend/gguf/random.h"
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace rocm::gguf {
 namespace {
 
-void Replay(const std::string& bytes) {
-  LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-}
+using fuzzing::Replay;
 
 std::vector<std::string> Seeds() {
   std::vector<std::string> seeds = {EveryKindOfKey(2), EveryKindOfKey(3)};
   for (const MetadataCase& one : MetadataCases()) seeds.push_back(one.bytes);
-  const char* source = std::getenv("ROCM_TEST_SOURCE_DIR");
-  if (source == nullptr) return seeds;
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(source) /
-                                                               "backend/gguf/metadata_corpus")) {
-    files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  for (const std::filesystem::path& path : files) {
-    std::ifstream file(path, std::ios::binary);
-    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  for (std::string& bytes : fuzzing::Corpus("backend/gguf/metadata_corpus")) {
+    seeds.push_back(std::move(bytes));
   }
   return seeds;
 }
@@ -59,7 +44,7 @@ TEST(MetadataReplay, SeedsAndTheirMutationsKeepThePromises) {
   const std::vector<std::string> seeds = Seeds();
   for (const std::string& seed : seeds) Replay(seed);
   Random random(20240601);
-  const int rounds = std::getenv("ROCM_SOAK") != nullptr ? 1000000 : 20000;
+  const int rounds = QuickOrFull(20'000, 1'000'000);
   for (int i = 0; i < rounds; ++i) Replay(Damage(seeds[random.Next() % seeds.size()], random));
 }
 

@@ -53,7 +53,7 @@ TEST_P(BothKinds, StreamsARealAnswerOfEachApi) {
 TEST_P(BothKinds, SurvivesEverySplitOfTheBytes) {
   const wire::Api api = wire::Api::kNative;
   const std::string stream = RealStream(api);
-  const std::size_t step = Soak() ? 1 : 37;
+  const std::size_t step = QuickOrFull(37, 1);
   std::atomic<std::size_t> cut = 1;
   ScriptedServer server(
       [&](Peer& peer) {

@@ -9,6 +9,7 @@
 #include <future>
 #include <thread>
 
+#include "backend/base/testing/soak.h"
 #include "backend/http/scripted_server.h"
 #include "backend/wire/control_reply.h"
 #include "backend/wire/testing.h"
@@ -21,7 +22,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 // See Slack() of the streams' tests.
-const auto kSlack = std::getenv("ROCM_SOAK") != nullptr ? 250ms : 2'500ms;
+const auto kSlack = QuickOrFull(2'500ms, 250ms);
 
 std::string Outcome(const Result<Reply>& reply) {
   return reply ? "reply " + std::to_string(reply->status)
@@ -171,7 +172,7 @@ TEST(ControlClient, HostileServersEndWithinTheDeadlineInBoundedMemory) {
     peer.ReadRequest();
     peer.Drip("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'), 1, 5ms);
   });
-  for (int round = std::getenv("ROCM_SOAK") != nullptr ? 100 : 5; round > 0; --round) {
+  for (int round = QuickOrFull(5, 100); round > 0; --round) {
     const TimePoint start = Now();
     EXPECT_EQ(Outcome(ControlClient(drip.endpoint()).Get("/", {.deadline = 40ms, .cancel = {}})),
               "deadline_exceeded");

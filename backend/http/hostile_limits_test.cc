@@ -65,7 +65,7 @@ std::vector<Flood> Floods() {
   const std::string head(kStreamHead);
   const std::string plain = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
   const std::string x = Repeat("x", 65536);
-  const std::size_t much = Soak() ? 200U << 20 : 20U << 20;
+  const std::size_t much = QuickOrFull(20U << 20, 200U << 20);
   const std::string token = Chunk(RealEvents(Api::kNative)[0]);
   return {
       {"header_line", "limit_exceeded", "HTTP/1.1 200 OK\r\nA: ", x, much},
@@ -118,7 +118,7 @@ TEST_P(FloodTest, EndsInBoundedTimeAndMemory) {
   });
   StreamRequest request = RequestFor(Api::kNative);
   const bool by_time = flood.expected == "deadline_exceeded";
-  request.deadline = by_time ? (Soak() ? 3000ms : 300ms) : 20'000ms;
+  request.deadline = by_time ? QuickOrFull(300ms, 3000ms) : 20'000ms;
   StreamEnd end;
   const TimePoint start = Now();
   const std::size_t grown = PeakGrowth([&] {
@@ -202,7 +202,7 @@ TEST_P(SilenceTest, EndsWithinItsDeadline) {
     peer.Drip(silence.drip, silence.piece, 5ms);
     peer.WaitForClose();
   });
-  for (int round = Soak() ? 100 : 5; round > 0; --round) {
+  for (int round = QuickOrFull(5, 100); round > 0; --round) {
     StreamRequest request = RequestFor(Api::kNative);
     request.deadline = 40ms;
     const TimePoint start = Now();

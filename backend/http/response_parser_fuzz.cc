@@ -3,22 +3,21 @@
 // body and end, within the limits.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "backend/base/testing/fuzzing.h"
 #include "backend/http/response_parser.h"
 
 namespace {
 
+using rocm::fuzzing::Cuts;
+using rocm::fuzzing::Require;
 using rocm::http::ResponseParser;
 
 constexpr ResponseParser::Limits kLimits{
     .header_bytes = 2000, .header_count = 20, .body_bytes = 5000};
-
-void Check(bool holds) {
-  if (!holds) std::abort();
-}
 
 struct Outcome {
   ResponseParser::Status status = ResponseParser::Status::kMore;
@@ -27,7 +26,7 @@ struct Outcome {
   std::string body;
 };
 
-Outcome Parse(std::string_view bytes, std::uint32_t seed) {
+Outcome Parse(std::string_view bytes, std::optional<Cuts> cuts) {
   Outcome out;
   ResponseParser parser(kLimits, [&](std::string_view piece) {
     out.body.append(piece);
@@ -35,23 +34,19 @@ Outcome Parse(std::string_view bytes, std::uint32_t seed) {
   });
   std::string kept;
   while (!bytes.empty() && out.status == ResponseParser::Status::kMore) {
-    std::size_t piece = bytes.size();
-    if (seed != 0) {
-      seed = seed * 1664525U + 1013904223U;
-      piece = (seed >> 16U) % 29U;
-    }
+    const std::size_t piece = cuts ? cuts->Next(28) : bytes.size();
     kept.append(bytes.substr(0, piece));
     bytes.remove_prefix(std::min(piece, bytes.size()));
     std::size_t used = 0;
     const std::string now = kept;  // exactly as long as it is
     out.status = parser.Feed(now, used);
-    Check(used <= now.size());
+    Require(used <= now.size());
     kept.erase(0, used);
-    Check(out.status != ResponseParser::Status::kMore || kept.size() <= kLimits.header_bytes);
+    Require(out.status != ResponseParser::Status::kMore || kept.size() <= kLimits.header_bytes);
   }
   if (out.status == ResponseParser::Status::kMore) out.status = parser.FeedEnd();
-  Check(parser.error().has_value() == (out.status == ResponseParser::Status::kFailed));
-  Check(out.body.size() <= kLimits.body_bytes);
+  Require(parser.error().has_value() == (out.status == ResponseParser::Status::kFailed));
+  Require(out.body.size() <= kLimits.body_bytes);
   if (parser.head_done()) {
     out.http_status = parser.head().status;
     out.type = parser.head().content_type;
@@ -63,15 +58,13 @@ Outcome Parse(std::string_view bytes, std::uint32_t seed) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  std::uint32_t seed = 2166136261U;
-  for (const char c : bytes) seed = (seed ^ static_cast<unsigned char>(c)) * 16777619U;
-  const Outcome whole = Parse(bytes, 0);
-  const Outcome cut = Parse(bytes, seed | 1U);
+  const Outcome whole = Parse(bytes, std::nullopt);
+  const Outcome cut = Parse(bytes, Cuts(bytes));
   // How much of a faulty message is delivered before the fault is seen may differ with the cuts.
-  Check(whole.status == cut.status);
+  Require(whole.status == cut.status);
   if (whole.status == ResponseParser::Status::kDone) {
-    Check(whole.body == cut.body && whole.type == cut.type);
-    Check(whole.http_status == cut.http_status);
+    Require(whole.body == cut.body && whole.type == cut.type);
+    Require(whole.http_status == cut.http_status);
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/base/testing/soak.h"
 #include "backend/http/blocking_stream.h"
 #include "backend/http/scripted_server.h"
 #include "backend/wire/testing.h"
@@ -20,11 +21,11 @@ inline constexpr std::string_view kStreamHead =
 inline const std::vector<wire::Api> kApis = {wire::Api::kNative, wire::Api::kCompletion,
                                              wire::Api::kChat};
 
-inline bool Soak() { return std::getenv("ROCM_SOAK") != nullptr; }
-
 // How late an end may be seen. The promise is 250 ms, held to in full runs; a crowded CI machine
 // may not even run us for that long.
-inline std::chrono::milliseconds Slack() { return std::chrono::milliseconds(Soak() ? 250 : 2'500); }
+inline std::chrono::milliseconds Slack() {
+  return std::chrono::milliseconds(QuickOrFull(2'500, 250));
+}
 
 // The events of a real answer, each with its blank line.
 inline std::vector<std::string> RealEvents(wire::Api api) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Any bytes as the output of a llama-server: its log, its --version and its --help.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/base/testing/fuzzing.h"
 #include "backend/llama_server/capabilities.h"
 #include "backend/llama_server/log_classifier.h"
 #include "backend/llama_server/log_facts.h"
@@ -14,9 +14,7 @@
 namespace rocm::llama_server {
 namespace {
 
-void Require(bool held) {
-  if (!held) std::abort();
-}
+using fuzzing::Require;
 
 // One line that can be shown and written as JSON.
 void RequirePrintable(std::string_view text, std::size_t longest) {

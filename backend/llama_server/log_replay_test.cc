@@ -2,45 +2,20 @@
 // Runs the fuzz target without a fuzzer: over the stored logs and seeded damages of them.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "backend/base/testing/fuzzing.h"
 #include "backend/process/testing/support.h"
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace rocm::llama_server {
 namespace {
 
-void Replay(const std::string& bytes) {
-  LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-}
-
-std::vector<std::string> Corpus() {
-  std::vector<std::filesystem::path> paths;
-  const std::filesystem::path folder = std::filesystem::path(std::getenv("ROCM_TEST_SOURCE_DIR")) /
-                                       "backend/llama_server/log_corpus";
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    paths.push_back(entry.path());
-  }
-  std::ranges::sort(paths);
-  std::vector<std::string> corpus;
-  for (const auto& path : paths) {
-    std::ifstream file(path, std::ios::binary);
-    corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-  }
-  return corpus;
-}
+using fuzzing::Replay;
 
 TEST(LogReplayTest, TheCorpusAndItsDamagesKeepThePromises) {
-  const std::vector<std::string> corpus = Corpus();
+  const std::vector<std::string> corpus = fuzzing::Corpus("backend/llama_server/log_corpus");
   ASSERT_GE(corpus.size(), 4u);
   for (const std::string& bytes : corpus) Replay(bytes);
   std::mt19937 random(3);

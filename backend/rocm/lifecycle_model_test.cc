@@ -15,6 +15,7 @@
 
 #include "backend/backend.h"
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "backend/rocm/server_model.h"
 #include "backend/rocm/testing/server_under_test.h"
 
@@ -26,11 +27,6 @@ using testing::ChainModelPath;
 using testing::FindServerUnderTest;
 using ::testing::HasSubstr;
 using testing::SmallConfig;
-
-int Rounds(int full) {
-  const char* soak = std::getenv("ROCM_SOAK");
-  return soak != nullptr && *soak == '1' ? full : std::max(1, full / 20);
-}
 
 bool ProcessExists(pid_t pid) { return ::kill(pid, 0) == 0; }
 
@@ -76,7 +72,7 @@ TEST_P(DeathTest, EveryStreamIsToldAndTheModelSaysItIsDead) {
   const int signal = GetParam();
   constexpr int kStreams = 4;
   std::vector<double> told_ms;
-  for (int round = 0; round < Rounds(100); ++round) {
+  for (int round = 0; round < QuickOrFull(5, 100); ++round) {
     auto model = Load(SmallConfig(kStreams, 32768));
     ASSERT_NE(model, nullptr);
     const auto server = dynamic_cast<ServerModel&>(*model).server();
@@ -129,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(Signals, DeathTest, ::testing::Values(SIGKILL, SIGSEGV,
                          });
 
 TEST_F(LifecycleTest, CloseEndsRunningStreamsAndLeavesNothing) {
-  for (int round = 0; round < Rounds(40); ++round) {
+  for (int round = 0; round < QuickOrFull(2, 40); ++round) {
     auto model = Load(SmallConfig(4, 32768));
     ASSERT_NE(model, nullptr);
     const pid_t pid = PidOf(*model);

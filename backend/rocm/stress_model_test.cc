@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "backend/http/control_client.h"
 #include "backend/rocm/server_model.h"
 #include "backend/rocm/testing/server_under_test.h"
@@ -26,10 +27,7 @@ using testing::ChainText;
 using testing::FindServerUnderTest;
 using testing::SmallConfig;
 
-milliseconds Duration() {
-  const char* soak = std::getenv("ROCM_SOAK");
-  return soak != nullptr && *soak == '1' ? milliseconds(60'000) : milliseconds(3'000);
-}
+milliseconds Duration() { return milliseconds(QuickOrFull(3'000, 60'000)); }
 
 struct Tally {
   std::atomic<int> completed{0};

@@ -2,9 +2,9 @@
 // Any stream, read as each Api: never a crash, never a success beside an error, sums within reason;
 // and what the quick reader takes, the parser takes for the same.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "backend/base/testing/fuzzing.h"
 #include "backend/wire/completion_decoder.h"
 #include "backend/wire/control_reply.h"
 #include "backend/wire/error_reply.h"
@@ -15,10 +15,7 @@
 namespace {
 
 using namespace rocm::wire;
-
-void Check(bool holds) {
-  if (!holds) std::abort();
-}
+using rocm::fuzzing::Require;
 
 void CheckQuickReader(Api api, std::string_view json) {
   CompletionDelta quick;
@@ -28,8 +25,8 @@ void CheckQuickReader(Api api, std::string_view json) {
   if (!taken) return;
   simdjson::dom::element root;
   simdjson::dom::object event;
-  Check(ParseJson(json, root) == simdjson::SUCCESS);
-  Check(root.get_object().get(event) == simdjson::SUCCESS);
+  Require(ParseJson(json, root) == simdjson::SUCCESS);
+  Require(root.get_object().get(event) == simdjson::SUCCESS);
   CompletionDelta parsed;
   EventFields fields;
   if (api == Api::kNative) {
@@ -37,18 +34,18 @@ void CheckQuickReader(Api api, std::string_view json) {
   } else {
     ReadOpenAiEvent(event, parsed, fields);
   }
-  Check(quick.text == parsed.text && quick.reasoning == parsed.reasoning);
-  Check(quick.ids == parsed.ids && quick_fields.predicted == fields.predicted);
-  Check(quick_fields.prompt_tokens == fields.prompt_tokens);
-  Check(quick_fields.choice == fields.choice && quick_fields.has_choice == fields.has_choice);
-  Check(quick_fields.role_only == fields.role_only);
-  Check(!fields.is_error && !fields.has_message && !fields.progress && !fields.native_stop);
-  Check(!parsed.finish_reason && !parsed.usage && !parsed.timings && parsed.tool_call.empty());
+  Require(quick.text == parsed.text && quick.reasoning == parsed.reasoning);
+  Require(quick.ids == parsed.ids && quick_fields.predicted == fields.predicted);
+  Require(quick_fields.prompt_tokens == fields.prompt_tokens);
+  Require(quick_fields.choice == fields.choice && quick_fields.has_choice == fields.has_choice);
+  Require(quick_fields.role_only == fields.role_only);
+  Require(!fields.is_error && !fields.has_message && !fields.progress && !fields.native_stop);
+  Require(!parsed.finish_reason && !parsed.usage && !parsed.timings && parsed.tool_call.empty());
 }
 
 void CheckError(const rocm::Error& error) {
-  Check(!error.message.empty() && error.message.size() < 1000);
-  for (const char c : error.message) Check(static_cast<unsigned char>(c) >= 0x20);
+  Require(!error.message.empty() && error.message.size() < 1000);
+  for (const char c : error.message) Require(static_cast<unsigned char>(c) >= 0x20);
 }
 
 void DecodeAs(Api api, std::string_view bytes) {
@@ -61,17 +58,17 @@ void DecodeAs(Api api, std::string_view bytes) {
     CheckQuickReader(api, event.data);
     decoder.Decode(event, delta);
     if (delta.error) CheckError(*delta.error);
-    Check(delta.count >= -1);
-    Check(delta.count < 0 || delta.ids.size() <= static_cast<std::size_t>(delta.count));
+    Require(delta.count >= -1);
+    Require(delta.count < 0 || delta.ids.size() <= static_cast<std::size_t>(delta.count));
     error = error || delta.error.has_value();
     end = end || delta.end;
     return true;
   });
-  Check(decoder.complete() == (end && !error));
-  Check(decoder.failed() == error);
-  Check(decoder.tokens() >= 0);
+  Require(decoder.complete() == (end && !error));
+  Require(decoder.failed() == error);
+  Require(decoder.tokens() >= 0);
   const rocm::Completion completion = decoder.completion();
-  Check(completion.usage.completion_tokens >= 0 && completion.usage.prompt_tokens >= 0);
+  Require(completion.usage.completion_tokens >= 0 && completion.usage.prompt_tokens >= 0);
   (void)decoder.token_source();
 }
 

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "backend/base/testing/soak.h"
 #include "backend/wire/json.h"
 #include "backend/wire/testing.h"
 
@@ -148,7 +149,7 @@ TEST(QuickEvent, AgreesWithTheParserOnDamagedEvents) {
   const auto events = RealEvents();
   std::mt19937 random(3);
   int taken = 0;
-  const int rounds = std::getenv("ROCM_SOAK") != nullptr ? 2'000'000 : 100'000;
+  const int rounds = QuickOrFull(100'000, 2'000'000);
   for (int round = 0; round < rounds; ++round) {
     auto [api, json] = events[random() % events.size()];
     for (auto changes = random() % 3 + 1; changes > 0; --changes) {

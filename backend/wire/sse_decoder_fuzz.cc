@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Any bytes, whole and cut at places that the bytes themselves decide: the same events, in bounds.
 #include <cstdint>
-#include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/base/testing/fuzzing.h"
 #include "backend/wire/sse_decoder.h"
 
 namespace {
 
+using rocm::fuzzing::Cuts;
+using rocm::fuzzing::Require;
 using rocm::wire::SseDecoder;
 using rocm::wire::SseEvent;
 
@@ -20,24 +23,16 @@ struct Outcome {
   bool limited = false;
 };
 
-void Check(bool holds) {
-  if (!holds) std::abort();
-}
-
-Outcome Decode(std::string_view bytes, std::uint32_t seed) {
+Outcome Decode(std::string_view bytes, std::optional<Cuts> cuts) {
   SseDecoder decoder({.max_event_bytes = kLimit, .report_error_lines = true});
   Outcome out;
   while (!bytes.empty()) {
-    std::size_t piece = bytes.size();
-    if (seed != 0) {
-      seed = seed * 1664525U + 1013904223U;
-      piece = (seed >> 16U) % 23U;
-    }
+    const std::size_t piece = cuts ? cuts->Next(22) : bytes.size();
     // A copy that ends where the piece ends: a view kept too long is seen by the sanitizer.
     const std::string part(bytes.substr(0, piece));
     bytes.remove_prefix(part.size());
     const auto status = decoder.Feed(part, [&](const SseEvent& event) {
-      Check(event.data.size() <= kLimit && event.id.size() <= kLimit);
+      Require(event.data.size() <= kLimit && event.id.size() <= kLimit);
       out.seen.push_back(std::string(event.type) + '\x1f' + std::string(event.id) + '\x1f' +
                          std::string(event.error) + '\x1f' + std::string(event.data));
       return true;
@@ -54,11 +49,9 @@ Outcome Decode(std::string_view bytes, std::uint32_t seed) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  std::uint32_t seed = 2166136261U;
-  for (const char c : bytes) seed = (seed ^ static_cast<unsigned char>(c)) * 16777619U;
-  const Outcome whole = Decode(bytes, 0);
-  const Outcome cut = Decode(bytes, seed | 1U);
-  Check(whole.limited == cut.limited);
-  Check(whole.seen == cut.seen);
+  const Outcome whole = Decode(bytes, std::nullopt);
+  const Outcome cut = Decode(bytes, Cuts(bytes));
+  Require(whole.limited == cut.limited);
+  Require(whole.seen == cut.seen);
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "backend/base/testing/soak.h"
 #include "backend/wire/testing.h"
 
 namespace rocm::wire {
@@ -169,7 +170,7 @@ TEST(SseDecoder, AgreesWithTheStandardOnRandomStreams) {
       "\r\r",      "\xEF\xBB\xBF", "\xEF",   "é",       std::string(1, '\0'),
       "error: {}", "\r\n\r\n",     "[DONE]"};
   std::mt19937 random(7);
-  const int rounds = std::getenv("ROCM_SOAK") != nullptr ? 400'000 : 20'000;
+  const int rounds = QuickOrFull(20'000, 400'000);
   for (int round = 0; round < rounds; ++round) {
     std::string text;
     for (auto n = random() % 24; n > 0; --n) text += kParts[random() % kParts.size()];

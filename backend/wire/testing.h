@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/base/testing/soak.h"
 #include "backend/wire/completion_decoder.h"
 #include "backend/wire/sse_decoder.h"
 
@@ -30,7 +31,7 @@ inline std::string ReadTestData(const std::string& name) {
 
 // Every nth split where each costs a sanitizer's price.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline const std::size_t kSplitStep = std::getenv("ROCM_SOAK") != nullptr ? 1 : 11;
+inline const std::size_t kSplitStep = QuickOrFull<std::size_t>(11, 1);
 #else
 inline const std::size_t kSplitStep = 1;
 #endif

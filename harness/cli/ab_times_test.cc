@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/base/testing/soak.h"
 #include "harness/cli/bench_process.h"
 
 namespace harness::testing {
@@ -82,7 +83,7 @@ constexpr char kBuilds[] = R"({
          "metrics": ["decode_tokens_per_s.p50", "e2e_ms.p50"]}})";
 
 TEST(Comparison, OneBuildAgainstItselfRaisesNoAlarm) {
-  for (int i = 0; i < Times(1, 5); ++i) {
+  for (int i = 0; i < rocm::QuickOrFull(1, 5); ++i) {
     const ScratchFolder folder;
     const json result = Compare(
         0,
@@ -100,7 +101,7 @@ TEST(Comparison, OneBuildAgainstItselfRaisesNoAlarm) {
 }
 
 TEST(Comparison, TenPerCentAreCaught) {
-  for (int i = 0; i < Times(1, 5); ++i) {
+  for (int i = 0; i < rocm::QuickOrFull(1, 5); ++i) {
     const ScratchFolder folder;
     // Slower for odd ones: then it is a regression, and the exit code says so.
     const bool slower = i % 2 == 1;

@@ -142,6 +142,4 @@ std::string SourcePath(const std::string& relative) {
 
 void Pause() { ::poll(nullptr, 0, 5); }
 
-int Times(int quick, int full) { return std::getenv("ROCM_SOAK") != nullptr ? full : quick; }
-
 }  // namespace harness::testing

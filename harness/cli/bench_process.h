@@ -78,7 +78,4 @@ bool Eventually(Condition&& condition, std::chrono::milliseconds limit) {
   return condition();
 }
 
-// 1 in the quick run of the tests, `full` in the soak.
-[[nodiscard]] int Times(int quick, int full);
-
 }  // namespace harness::testing

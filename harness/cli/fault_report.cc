@@ -11,6 +11,7 @@
 #include "harness/cli/session_events.h"
 #include "harness/cli/stage_judge.h"
 #include "harness/measure/metric_check.h"
+#include "harness/measure/stage_verdict.h"
 
 namespace harness {
 namespace {
@@ -39,50 +40,37 @@ Json ValuesOf(const Injection& injection) {
   return json;
 }
 
-Verdict BoundVerdict(const StageSummary& summary, std::string metric, double observed, double limit,
-                     std::string reason) {
-  Verdict verdict;
-  verdict.kind = VerdictKind::kExpectation;
-  verdict.finding = observed <= limit ? Finding::kPass : Finding::kFail;
-  verdict.scenario = summary.scenario;
-  verdict.variant = summary.variant;
-  verdict.stage = summary.stage;
-  verdict.metric = std::move(metric);
-  verdict.op = "<=";
-  verdict.limit = limit;
-  verdict.observed = observed;
-  verdict.n = summary.requests;
-  verdict.reason = std::move(reason);
-  return verdict;
+Verdict Promise(const StageSummary& summary, std::string metric, double observed, double limit,
+                std::string reason) {
+  return VerdictAtMost(summary, VerdictKind::kExpectation, std::move(metric), observed, limit,
+                       std::move(reason));
 }
 
 // What every fault scenario promises.
 std::vector<Verdict> JudgePromises(const FaultPlan& plan, const StageSummary& summary) {
   std::vector<Verdict> verdicts;
   const auto count = [&](const char* name) { return static_cast<double>(summary.counts.at(name)); };
-  verdicts.push_back(BoundVerdict(summary, "not_recovered", count("not_recovered"), 0,
-                                  fmt::format("from {} of {} faults the server did not recover",
-                                              count("not_recovered"), summary.requests)));
+  verdicts.push_back(Promise(summary, "not_recovered", count("not_recovered"), 0,
+                             fmt::format("from {} of {} faults the server did not recover",
+                                         count("not_recovered"), summary.requests)));
   if (const auto slowest = FindStatistic(summary, "recovery_ms.max")) {
     const auto limit = static_cast<double>(plan.recover_within.count());
-    verdicts.push_back(
-        BoundVerdict(summary, "recovery_ms.max", slowest->value, limit,
-                     fmt::format("the slowest recovery took {:.4g} ms, allowed are {:g}",
-                                 slowest->value, limit)));
+    verdicts.push_back(Promise(summary, "recovery_ms.max", slowest->value, limit,
+                               fmt::format("the slowest recovery took {:.4g} ms, allowed are {:g}",
+                                           slowest->value, limit)));
   }
-  verdicts.push_back(BoundVerdict(summary, "processes_left", count("processes_left"), 0,
-                                  fmt::format("{} of {} processes were left behind",
-                                              count("processes_left"), summary.requests)));
+  verdicts.push_back(Promise(summary, "processes_left", count("processes_left"), 0,
+                             fmt::format("{} of {} processes were left behind",
+                                         count("processes_left"), summary.requests)));
   // A plan that allows a restart for each fault does not mean to be refused one.
   if (plan.restart.max_restarts >= plan.repeat && count("policy_refused") > 0) {
-    verdicts.push_back(BoundVerdict(summary, "policy_refused", count("policy_refused"), 0,
-                                    "the restart policy refused although it had restarts left"));
+    verdicts.push_back(Promise(summary, "policy_refused", count("policy_refused"), 0,
+                               "the restart policy refused although it had restarts left"));
   }
   if (const double missed = count("moment_missed"); missed > 0) {
-    Verdict verdict = BoundVerdict(summary, "moment_missed", missed, 0,
-                                   fmt::format("{} of {} faults did not strike in {}", missed,
-                                               summary.requests, ToString(plan.moment)));
-    verdict.kind = VerdictKind::kGate;
+    Verdict verdict = VerdictAtMost(summary, VerdictKind::kGate, "moment_missed", missed, 0,
+                                    fmt::format("{} of {} faults did not strike in {}", missed,
+                                                summary.requests, ToString(plan.moment)));
     verdict.finding = Finding::kWarning;
     verdicts.push_back(std::move(verdict));
   }
@@ -181,7 +169,7 @@ void ReportNotJudged(RunContext& context, const Scenario& scenario, const std::s
   report.scenario = scenario.name;
   report.stage = RecoveryStage();
   report.summary = SummariseFaults({}, scenario.name, "");
-  Verdict verdict = BoundVerdict(report.summary, "not_recovered", 0, 0, why);
+  Verdict verdict = Promise(report.summary, "not_recovered", 0, 0, why);
   verdict.finding = Finding::kNotJudged;
   verdict.observed.reset();
   context.log.Write(verdict);

@@ -11,6 +11,7 @@
 #include <string>
 #include <tuple>
 
+#include "backend/base/testing/soak.h"
 #include "harness/cli/bench_process.h"
 
 namespace harness::testing {
@@ -22,9 +23,9 @@ using ::testing::HasSubstr;
 // Of each kind in CI, as many in the soak; an instrumented build repeats the code, not the count.
 int Repeats(int ci) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return Times(2, ci);
+  return rocm::QuickOrFull(2, ci);
 #else
-  return Times(ci, 100);
+  return rocm::QuickOrFull(ci, 100);
 #endif
 }
 
@@ -136,7 +137,7 @@ TEST_P(EverySignal, AtEveryMoment) {
   const auto [action, moment] = GetParam();
   json scenario = ReadScenario(std::string("ci/crash_") + moment + ".json");
   const bool hangs = std::string(action) == "stop";
-  const int repeats = hangs ? Times(1, 25) : Times(2, 100);
+  const int repeats = hangs ? rocm::QuickOrFull(1, 25) : rocm::QuickOrFull(2, 100);
   scenario["fault"]["action"] = action;
   scenario["fault"]["repeat"] = repeats;
   scenario["fault"]["hang_after_ms"] = 400;

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "backend/base/testing/soak.h"
 #include "harness/cli/bench_process.h"
 
 namespace harness::testing {
@@ -110,7 +111,7 @@ std::vector<std::tuple<Misbehaviour, std::string>> Cases() {
   const std::vector<std::string> apis{"native", "completion", "chat"};
   std::vector<std::tuple<Misbehaviour, std::string>> cases;
   for (const Misbehaviour& bad : Misbehaviours()) {
-    if (Times(0, 1) == 0) {
+    if (!rocm::Soak()) {
       cases.emplace_back(bad, apis[cases.size() % apis.size()]);
       continue;
     }

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "harness/cli/bench_process.h"
 
 namespace harness::testing {
@@ -120,7 +121,7 @@ TEST(FullDisk, EndsTheRunAndKeepsWhatWasWritten) {
 
 TEST(Sigkill, AtRandomMomentsLosesAtMostTheLastLine) {
   std::mt19937 random(7);
-  for (int i = 0; i < Times(10, 200); ++i) {
+  for (int i = 0; i < rocm::QuickOrFull(10, 200); ++i) {
     const ScratchFolder folder;
     BenchProcess bench(Arguments(folder, {"", {"--mock-token-ms", "0.2"}, ""}));
     const auto wait = std::chrono::milliseconds(20 + random() % 600);

@@ -9,6 +9,7 @@
 #include "backend/base/clock.h"
 
 #include "harness/measure/metric_check.h"
+#include "harness/measure/stage_verdict.h"
 
 namespace harness {
 namespace {
@@ -38,12 +39,7 @@ std::string_view AnswerName(AnswerRule rule) {
 
 Verdict JudgeAnswers(const Expectation& expectation, const StageSummary& summary,
                      const AnswerTally* tally) {
-  Verdict verdict;
-  verdict.kind = VerdictKind::kExpectation;
-  verdict.scenario = summary.scenario;
-  verdict.variant = summary.variant;
-  verdict.stage = summary.stage;
-  verdict.metric = "answers_wrong";
+  Verdict verdict = VerdictOn(summary, VerdictKind::kExpectation, "answers_wrong");
   verdict.op = "==";
   verdict.limit = 0;
   if (tally == nullptr) {
@@ -67,18 +63,9 @@ Verdict JudgeAnswers(const Expectation& expectation, const StageSummary& summary
 
 Verdict CountGate(const StageSummary& summary, std::string metric, std::int64_t count,
                   std::string reason) {
-  Verdict verdict;
-  verdict.kind = VerdictKind::kGate;
-  verdict.finding = count == 0 ? Finding::kPass : Finding::kInvalid;
-  verdict.scenario = summary.scenario;
-  verdict.variant = summary.variant;
-  verdict.stage = summary.stage;
-  verdict.metric = std::move(metric);
-  verdict.op = "<=";
-  verdict.limit = 0;
-  verdict.observed = static_cast<double>(count);
-  verdict.n = summary.requests;
-  verdict.reason = std::move(reason);
+  Verdict verdict = VerdictAtMost(summary, VerdictKind::kGate, std::move(metric),
+                                  static_cast<double>(count), 0, std::move(reason));
+  if (verdict.finding == Finding::kFail) verdict.finding = Finding::kInvalid;
   return verdict;
 }
 
@@ -167,12 +154,7 @@ std::optional<Verdict> JudgeDegeneration(const Scenario& scenario, const StageSu
   const Prompt& prompt = scenario.workload.prompt;
   const bool meaningful =
       std::holds_alternative<TextPrompts>(prompt) || std::holds_alternative<MessagesPrompt>(prompt);
-  Verdict verdict;
-  verdict.kind = VerdictKind::kExpectation;
-  verdict.scenario = summary.scenario;
-  verdict.variant = summary.variant;
-  verdict.stage = summary.stage;
-  verdict.metric = "answers_degenerate";
+  Verdict verdict = VerdictOn(summary, VerdictKind::kExpectation, "answers_degenerate");
   verdict.op = "==";
   verdict.limit = 0;
   verdict.observed = static_cast<double>(count->second);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/measure/stage_verdict.h"
+
 namespace harness {
 namespace {
 
@@ -17,23 +19,15 @@ std::vector<Verdict> JudgeTelemetry(std::span<const TelemetryFlag> flags,
   for (const TelemetryFlag& flag : flags) {
     const bool throttled = flag.kind == TelemetryFlag::Kind::kThrottled;
     const int seen = throttled ? flag.samples : flag.most;
-    Verdict verdict;
-    verdict.kind = VerdictKind::kGate;
-    verdict.finding = Finding::kWarning;
-    verdict.scenario = summary.scenario;
-    verdict.variant = summary.variant;
-    verdict.stage = summary.stage;
-    verdict.metric = throttled ? kThrottled : kForeign;
-    verdict.op = "<=";
-    verdict.limit = 0;
-    verdict.observed = seen;
-    verdict.n = flag.samples;
-    verdict.reason =
+    Verdict verdict = VerdictAtMost(
+        summary, VerdictKind::kGate, throttled ? kThrottled : kForeign, seen, 0,
         throttled
             ? fmt::format("{} slowed itself down (heat or hardware protection) in {} sample{}",
                           flag.device, seen, seen == 1 ? "" : "s")
             : fmt::format("{} process{} of others computed on {} meanwhile", seen,
-                          seen == 1 ? "" : "es", flag.device);
+                          seen == 1 ? "" : "es", flag.device));
+    verdict.finding = Finding::kWarning;
+    verdict.n = flag.samples;
     verdicts.push_back(std::move(verdict));
   }
   return verdicts;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "harness/cli/bench_process.h"
 #include "harness/cli/calibrator.h"
 #include "harness/cli/model_file.h"
@@ -61,7 +62,7 @@ class Truth : public ::testing::TestWithParam<Bar> {};
 
 CalibrationLevel LevelOf(int concurrency) {
   for (CalibrationLevel level : StandardLevels()) {
-    level.tokens = testing::Times(16, level.tokens);
+    level.tokens = rocm::QuickOrFull(16, level.tokens);
     if (level.concurrency == concurrency) return level;
   }
   std::abort();
@@ -114,14 +115,11 @@ TEST_P(Truth, ChunkTimesAreTheTrueOnes) {
 }
 
 // The promise is 1 ms; a run with ROCM_SOAK holds the stricter bars of a quiet machine.
-INSTANTIATE_TEST_SUITE_P(Streams, Truth,
-                         ::testing::Values(Bar{1, testing::Times(1'000, 200) / 1'000.0},
-                                           Bar{16, testing::Times(1'000, 300) / 1'000.0},
-                                           Bar{64, testing::Times(1'000, 500) / 1'000.0},
-                                           Bar{256, testing::Times(2'000, 1'000) / 1'000.0}),
-                         [](const auto& test) {
-                           return "of_" + std::to_string(test.param.concurrency);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Streams, Truth,
+    ::testing::Values(Bar{1, rocm::QuickOrFull(1.0, 0.2)}, Bar{16, rocm::QuickOrFull(1.0, 0.3)},
+                      Bar{64, rocm::QuickOrFull(1.0, 0.5)}, Bar{256, rocm::QuickOrFull(2.0, 1.0)}),
+    [](const auto& test) { return "of_" + std::to_string(test.param.concurrency); });
 
 TEST(Counts, AreExactHoweverTokensArePacked) {
   const auto model = CachedChainModel();

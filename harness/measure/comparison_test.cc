@@ -10,6 +10,7 @@
 #include <functional>
 #include <vector>
 
+#include "backend/base/testing/soak.h"
 #include "harness/base/random.h"
 #include "harness/measure/distribution.h"
 
@@ -127,7 +128,7 @@ constexpr int kTrials = 15;
 #else
 constexpr int kTrials = 100;
 #endif
-int Trials() { return std::getenv("ROCM_SOAK") != nullptr ? 10 * kTrials : kTrials; }
+int Trials() { return rocm::QuickOrFull(kTrials, 10 * kTrials); }
 
 TEST(Simulation, SameAgainstSameAlarmsAtMostOnceInAHundred) {
   NoiseModel model(1);

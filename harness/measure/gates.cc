@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "harness/measure/clock_reconciliation.h"
+#include "harness/measure/stage_verdict.h"
 
 namespace harness {
 namespace {
@@ -30,19 +31,10 @@ class Gates {
 
   // `holds` false is invalid, or a warning where no judged number depends on it.
   void Add(std::string_view metric, double observed, double limit, bool holds, std::string reason) {
-    Verdict verdict;
-    verdict.kind = VerdictKind::kGate;
-    verdict.scenario = summary_.scenario;
-    verdict.variant = summary_.variant;
-    verdict.stage = summary_.stage;
-    verdict.metric = metric;
-    verdict.op = "<=";
-    verdict.observed = observed;
-    verdict.limit = limit;
-    verdict.n = summary_.requests;
+    Verdict verdict = VerdictAtMost(summary_, VerdictKind::kGate, std::string(metric), observed,
+                                    limit, std::move(reason));
     const bool matters = input_.timing_judged || !IsTimingGate(verdict);
     verdict.finding = holds ? Finding::kPass : matters ? Finding::kInvalid : Finding::kWarning;
-    verdict.reason = std::move(reason);
     verdicts_.push_back(std::move(verdict));
   }
   std::vector<Verdict> Take() { return std::move(verdicts_); }

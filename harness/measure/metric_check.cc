@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "harness/measure/stage_verdict.h"
+
 namespace harness {
 namespace {
 
@@ -31,12 +33,7 @@ bool IsTiming(std::string_view metric) {
 
 Verdict Judge(const MetricCheck& check, const StageSummary& summary,
               std::optional<double> error_bound) {
-  Verdict verdict;
-  verdict.kind = VerdictKind::kExpectation;
-  verdict.scenario = summary.scenario;
-  verdict.variant = summary.variant;
-  verdict.stage = summary.stage;
-  verdict.metric = check.metric;
+  Verdict verdict = VerdictOn(summary, VerdictKind::kExpectation, check.metric);
   verdict.op = check.op;
   verdict.limit = check.value;
   verdict.error_bound = error_bound;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "harness/base/random.h"
 #include "harness/base/unique_id.h"
 
@@ -41,8 +42,6 @@ fs::path ScratchDirectory() {
   const fs::path memory = "/dev/shm";
   return ::access(memory.c_str(), W_OK) == 0 ? memory : fs::path(testing::TempDir());
 }
-
-bool Soak() { return std::getenv("ROCM_SOAK") != nullptr; }
 
 // A sanitized program takes a second to start.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -167,7 +166,7 @@ TEST_F(CrashTest, WithoutFaultsTheRunIsWhole) {
 
 TEST_F(CrashTest, OneFailingWriteLosesThatLineAndSaysSo) {
   const int lines = CountLines();
-  const int step = Soak() ? 1 : kStep;
+  const int step = rocm::QuickOrFull(kStep, 1);
   for (const char* half : {"0", "1"}) {
     for (int nth = 1; nth <= lines; nth += step) {
       Clear();
@@ -198,7 +197,7 @@ TEST_F(CrashTest, OneFailingWriteLosesThatLineAndSaysSo) {
 
 TEST_F(CrashTest, ADiskThatStaysFullKeepsWhatWasThere) {
   const int lines = CountLines();
-  const int step = Soak() ? 1 : kStep;
+  const int step = rocm::QuickOrFull(kStep, 1);
   for (int nth = 1; nth <= lines; nth += step) {
     for (const int error : {ENOSPC, EIO}) {
       Clear();
@@ -219,7 +218,7 @@ TEST_F(CrashTest, ADiskThatStaysFullKeepsWhatWasThere) {
 // Half a line is written, the rest fails, and the file cannot even be cut back.
 TEST_F(CrashTest, WhenNothingWorksOnlyTheLastLineIsTorn) {
   const int lines = CountLines();
-  const int step = Soak() ? 1 : kStep;
+  const int step = rocm::QuickOrFull(kStep, 1);
   for (int nth = 1; nth <= lines; nth += step) {
     Clear();
     const int status = RunWithFaults({{"ROCM_FAULT_CALL", "write,ftruncate"},
@@ -238,7 +237,7 @@ TEST_F(CrashTest, WhenNothingWorksOnlyTheLastLineIsTorn) {
 TEST_F(CrashTest, AFailedSyncIsToldAndLosesNothing) {
   const int lines = CountLines();
   for (const char* call : {"fdatasync", "close"}) {
-    for (int nth = 1; nth <= (Soak() ? 25 : 2); ++nth) {
+    for (int nth = 1; nth <= rocm::QuickOrFull(2, 25); ++nth) {
       Clear();
       const int status = RunWithFaults({{"ROCM_FAULT_CALL", call},
                                         {"ROCM_FAULT_FROM", std::to_string(nth)},
@@ -258,7 +257,7 @@ TEST_F(CrashTest, AFailedSyncIsToldAndLosesNothing) {
 
 TEST_F(CrashTest, KilledAtAnyMomentItLosesAtMostTheLastLine) {
   Random random(20'26);
-  const int kills = Soak() ? 1'000 : kKills;
+  const int kills = rocm::QuickOrFull(kKills, 1'000);
   int without_end = 0;
   for (int i = 0; i < kills; ++i) {
     Clear();

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "harness/base/unique_id.h"
 #include "harness/record/history_file.h"
 #include "harness/record/run_index.h"
@@ -150,8 +151,8 @@ TEST_F(SimulatedYear, WhatWasPlantedIsFoundInThreeNightsAndNothingElse) {
   EXPECT_EQ(driver_named, std::ranges::count(planted_, true, &Planted::by_driver));
 
   // As it is lived: what each night would have told, from all that was known then. Every 60th
-  // night, and every single one with ROCM_SOAK=1 (two minutes).
-  const std::size_t stride = std::getenv("ROCM_SOAK") == nullptr ? 60 : 1;
+  // night, and every single one in the soak (two minutes).
+  const std::size_t stride = rocm::QuickOrFull(60, 1);
   int alarms = 0;
   for (const HistorySeries& series : history.series) {
     const std::vector<HistoryPoint> points = Points(series, history);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backend/base/clock.h"
+#include "backend/base/testing/soak.h"
 #include "backend/base/unique_fd.h"
 #include "backend/process/child.h"
 #include "backend/process/environment.h"
@@ -25,11 +26,8 @@ namespace rocm::process::test {
 
 inline constexpr std::chrono::seconds kPatience{20};
 
-// Rounds of a repeated test: all of them with ROCM_SOAK=1, else a twentieth.
-inline int Rounds(int full) {
-  const char* soak = std::getenv("ROCM_SOAK");
-  return soak != nullptr && std::string(soak) == "1" ? full : std::max(full / 20, 1);
-}
+// Rounds of a repeated test: all of them in the soak, else a twentieth.
+inline int Rounds(int full) { return QuickOrFull(std::max(full / 20, 1), full); }
 
 inline std::string HelperPath() {
   return std::string(std::getenv("ROCM_TEST_BIN_DIR")) + "/process_test_helper";
