@@ -31,13 +31,12 @@ RequestInFlight::RequestInFlight(StageState& state, const RequestKey& key,
 
 bool RequestInFlight::OnDelta(const rocm::wire::CompletionDelta& delta, TimePoint at,
                               bool coalesced) {
+  const std::int64_t ns = ToNs(at);
   if (!delta.has_content()) {
-    // Part of a character: its tokens belong to the chunk that completes it.
-    if (delta.count > 0) pending_tokens_ += delta.count;
+    OnNoText(delta, ns);
     return true;
   }
   RequestRecord& r = done.record;
-  const std::int64_t ns = ToNs(at);
   if (r.first_token_ns == 0) r.first_token_ns = ns;
   if (r.first_answer_ns == 0 && !delta.text.empty()) r.first_answer_ns = ns;
   r.last_token_ns = ns;
@@ -54,6 +53,28 @@ bool RequestInFlight::OnDelta(const rocm::wire::CompletionDelta& delta, TimePoin
   return true;
 }
 
+// Part of a character, whose tokens belong to the chunk that completes it, or the token by which
+// the model ended its answer: it was generated, so the decode time reaches to it.
+void RequestInFlight::OnNoText(const rocm::wire::CompletionDelta& delta, std::int64_t ns) {
+  if (delta.count > 0) {
+    pending_tokens_ += delta.count;
+    if (done.record.first_token_ns != 0) done.record.last_token_ns = ns;
+  }
+  if (delta.finish_reason == rocm::FinishReason::kStop && stopped_ns_ == 0) stopped_ns_ = ns;
+}
+
+void RequestInFlight::CountEnd(rocm::wire::TokenSource source) {
+  RequestRecord& r = done.record;
+  if (r.chunks.empty()) return;
+  ChunkTime& last = r.chunks.back();
+  if (last.tokens >= 0) {
+    last.tokens += std::exchange(pending_tokens_, 0);
+  } else if (source != rocm::wire::TokenSource::kChunks) {
+    // Events without counts: the server counts that last token, and says "stop" when it has it.
+    r.last_token_ns = std::max(r.last_token_ns, stopped_ns_);
+  }
+}
+
 void RequestInFlight::Finish(rocm::http::StreamEnd&& end, std::optional<TimePoint> due) {
   RequestRecord& r = done.record;
   const auto ns = [](TimePoint t) { return t == TimePoint{} ? 0 : ToNs(t); };
@@ -65,6 +86,7 @@ void RequestInFlight::Finish(rocm::http::StreamEnd&& end, std::optional<TimePoin
   r.http_status = end.http_status;
   r.tokens = end.tokens;
   r.token_source = rocm::wire::ToString(end.token_source);
+  CountEnd(end.token_source);
   r.timings = end.completion.timings;
   const rocm::Usage& usage = end.completion.usage;
   if (usage.prompt_tokens > 0) {

@@ -27,8 +27,13 @@ class RequestInFlight {
   FinishedRequest done;
 
  private:
+  void OnNoText(const rocm::wire::CompletionDelta& delta, std::int64_t ns);
+  void CountEnd(rocm::wire::TokenSource source);
+
   StageState& state_;
+  // Tokens without text since the last chunk: part of a character, or the end of the answer.
   int pending_tokens_ = 0;
+  std::int64_t stopped_ns_ = 0;  // when the server said that the model had ended
   std::int64_t seen_tokens_ = 0;
 };
 
