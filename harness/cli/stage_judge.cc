@@ -76,15 +76,24 @@ std::int64_t EndOfArrivals(const StageOutcome& outcome) {
   return outcome.last_start_ns + (outcome.started > 1 ? span / (outcome.started - 1) : 0);
 }
 
+// Whether the arrivals ended before the stage's time was over: by their number, or with the trace.
+bool RanOut(const Stage& stage, const StageOutcome& outcome) {
+  const auto& trace = std::get<OpenLoop>(stage.load).trace;
+  return (stage.requests && outcome.started >= *stage.requests) ||
+         (!trace.empty() && outcome.started >= static_cast<std::int64_t>(trace.size()));
+}
+
 StagePlan MakePlan(const Scenario& scenario, const Stage& stage, const StageOutcome& outcome) {
   StagePlan plan;
   if (const auto* closed = std::get_if<ClosedLoop>(&stage.load)) {
     plan.concurrency = closed->concurrency;
   } else {
     plan.window_start_ns = outcome.begin_ns;
-    plan.window_end_ns = stage.duration
-                             ? outcome.begin_ns + rocm::Nanoseconds(*stage.duration).count()
-                             : EndOfArrivals(outcome);
+    plan.window_end_ns = EndOfArrivals(outcome);
+    if (stage.duration) {
+      const auto end = outcome.begin_ns + rocm::Nanoseconds(*stage.duration).count();
+      plan.window_end_ns = RanOut(stage, outcome) ? std::min(end, plan.window_end_ns) : end;
+    }
   }
   if (scenario.workload.exact_output) {
     const auto* fixed = std::get_if<FixedLength>(&scenario.workload.output_tokens);
@@ -117,12 +126,16 @@ std::vector<AnswerChecker> MakeCheckers(const Scenario& scenario, const Stage& s
   return checkers;
 }
 
-JudgedStage SummariseStage(const Scenario& scenario, const Stage& stage,
+JudgedStage SummariseStage(const RunPlace& place, const Scenario& scenario, const Stage& stage,
                            const StageRecords& records, const StageOutcome& outcome) {
   JudgedStage judged;
   const StagePlan plan = MakePlan(scenario, stage, outcome);
   judged.summary = Summarise(records.records, plan);
   StageSummary& summary = judged.summary;
+  summary.scenario = place.scenario;
+  summary.variant = place.variant;
+  summary.round = place.round;
+  summary.stage = stage.name;
   summary.counts["length_mismatches"] = records.output_length_mismatches;
   summary.counts["prompt_length_mismatches"] = records.prompt_length_mismatches;
   summary.counts["answers_degenerate"] = records.degenerate;
@@ -143,6 +156,11 @@ JudgedStage SummariseStage(const Scenario& scenario, const Stage& stage,
       CountGate(summary, "prompt_length_mismatches", records.prompt_length_mismatches,
                 fmt::format("the server counted other lengths than were made for {} prompts",
                             records.prompt_length_mismatches)));
+  // Nothing passes by having no samples.
+  if (records.records.empty()) {
+    judged.gates.push_back(CountGate(summary, "stages_without_requests", 1,
+                                     "no request was due in this stage's time"));
+  }
   if (input.open_loop) judged.saturation = DetectSaturation(summary, records.records);
   return judged;
 }

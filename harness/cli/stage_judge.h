@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/cli/recorder.h"
+#include "harness/cli/run_log.h"
 #include "harness/load/stage_runner.h"
 #include "harness/measure/calibration.h"
 #include "harness/measure/gates.h"
@@ -23,8 +24,9 @@ struct JudgedStage {
   std::vector<Verdict> gates;
   std::optional<Saturation> saturation;  // open loop
 };
-[[nodiscard]] JudgedStage SummariseStage(const Scenario& scenario, const Stage& stage,
-                                         const StageRecords& records, const StageOutcome& outcome);
+[[nodiscard]] JudgedStage SummariseStage(const RunPlace& place, const Scenario& scenario,
+                                         const Stage& stage, const StageRecords& records,
+                                         const StageOutcome& outcome);
 
 // The scenario's expectations of this stage, on its summary: of one round, or of all.
 [[nodiscard]] std::vector<Verdict> JudgeExpectations(const Scenario& scenario, const Stage& stage,

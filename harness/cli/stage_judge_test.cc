@@ -79,7 +79,7 @@ TEST(SummariseStage, MismatchesMakeTheStageInvalid) {
   StageRecords records = Three();
   records.output_length_mismatches = 1;
   const Scenario scenario = Base();
-  const JudgedStage judged = SummariseStage(scenario, scenario.stages[0], records, {});
+  const JudgedStage judged = SummariseStage({}, scenario, scenario.stages[0], records, {});
   EXPECT_EQ(judged.summary.requests, 3);
   EXPECT_EQ(Find(judged.gates, "prompt_length_mismatches")->finding, Finding::kPass);
   bool invalid = false;
@@ -93,11 +93,47 @@ TEST(SummariseStage, ABusyLoadThreadMattersOnlyWhereTimesAreJudged) {
   StageOutcome outcome;
   outcome.busiest = 0.99;
   Scenario scenario = Base();
-  auto gates = SummariseStage(scenario, scenario.stages[0], Three(), outcome).gates;
+  auto gates = SummariseStage({}, scenario, scenario.stages[0], Three(), outcome).gates;
   EXPECT_EQ(Find(gates, "client_cpu_share")->finding, Finding::kWarning);
   scenario.expect = {Metric("ttft_ms.p50", CompareOp::kLe, 100, JudgedOn::kAnywhere)};
-  gates = SummariseStage(scenario, scenario.stages[0], Three(), outcome).gates;
+  gates = SummariseStage({}, scenario, scenario.stages[0], Three(), outcome).gates;
   EXPECT_EQ(Find(gates, "client_cpu_share")->finding, Finding::kInvalid);
+}
+
+TEST(SummariseStage, WithoutARequestNothingWasMeasured) {
+  const Scenario scenario = Base();
+  const JudgedStage judged =
+      SummariseStage({.scenario = "n", .variant = "v", .round = 2, .stage = "s"}, scenario,
+                     scenario.stages[0], {}, {});
+  const Verdict* gate = Find(judged.gates, "stages_without_requests");
+  ASSERT_NE(gate, nullptr);
+  EXPECT_EQ(gate->finding, Finding::kInvalid);
+  EXPECT_EQ(gate->variant, "v");
+  EXPECT_EQ(judged.summary.round, 2);
+}
+
+// Three requests at ten a second are over long before the stage's minute is.
+TEST(SummariseStage, TheWindowEndsWithTheArrivals) {
+  Scenario scenario = Base();
+  Stage& stage = scenario.stages[0];
+  OpenLoop load;
+  load.rate_per_s = 10;
+  stage.load = load;
+  stage.duration = std::chrono::seconds(60);
+  StageOutcome outcome;
+  outcome.begin_ns = 100 * kMs;
+  outcome.last_start_ns = 300 * kMs;
+  outcome.started = 3;
+  const auto offered = [&] {
+    return SummariseStage({}, scenario, stage, Three(), outcome)
+        .summary.values.at("offered_requests_per_s");
+  };
+  EXPECT_DOUBLE_EQ(offered(), 10);
+  stage.requests.reset();
+  EXPECT_DOUBLE_EQ(offered(), 3 / 60.0);
+  load.trace.resize(3);
+  stage.load = load;
+  EXPECT_DOUBLE_EQ(offered(), 10);
 }
 
 TEST(JudgeExpectations, OfThisStageAndThisTarget) {
@@ -109,7 +145,7 @@ TEST(JudgeExpectations, OfThisStageAndThisTarget) {
   scenario.expect.back().stage = "another";
   TargetFacts mock;
   mock.kind = TargetKind::kMock;
-  const auto judged = SummariseStage(scenario, scenario.stages[0], Three(), {});
+  const auto judged = SummariseStage({}, scenario, scenario.stages[0], Three(), {});
   const auto verdicts =
       JudgeExpectations(scenario, scenario.stages[0], judged.summary, {}, mock, nullptr);
   ASSERT_EQ(verdicts.size(), 3u);
@@ -121,7 +157,7 @@ TEST(JudgeExpectations, OfThisStageAndThisTarget) {
 TEST(JudgeExpectations, AnErrorBoundThatIsTooLargeIsInvalid) {
   Scenario scenario = Base();
   scenario.expect = {Metric("ttft_ms.p50", CompareOp::kLe, 20, JudgedOn::kAnywhere)};
-  const auto judged = SummariseStage(scenario, scenario.stages[0], Three(), {});
+  const auto judged = SummariseStage({}, scenario, scenario.stages[0], Three(), {});
   Calibration calibration;
   CalibrationPoint point;
   point.concurrency = 64;
@@ -147,7 +183,7 @@ TEST(JudgeExpectations, AnswersKeepTheirPlacesAmongOthers) {
   // The chain is not spoken here, so that the only tally is the other check's.
   ASSERT_EQ(MakeCheckers(scenario, scenario.stages[0], plain).size(), 1u);
   const std::vector<AnswerTally> tallies{{3, 2, "request 1: …"}};
-  const auto judged = SummariseStage(scenario, scenario.stages[0], Three(), {});
+  const auto judged = SummariseStage({}, scenario, scenario.stages[0], Three(), {});
   const auto verdicts =
       JudgeExpectations(scenario, scenario.stages[0], judged.summary, tallies, plain, nullptr);
   ASSERT_EQ(verdicts.size(), 3u);

@@ -118,11 +118,11 @@ StageResult PassStage(RunContext& context, RunningServer& server, const StageTas
     context.progress.Say(fmt::format("{}: {} warm-up requests failed: {}", label,
                                      records.warm_up_failures, records.first_failure));
   }
-  if (stage.record && !records.records.empty()) {
+  if (stage.record && !(records.records.empty() && result.outcome.cut_short)) {
     const auto after =
         counted && !result.server_died ? ReadServerCounters(target.endpoint()) : std::nullopt;
     detail["clocks"] = DescribeClocks(ReconcileStage(records.records, before, after));
-    result.judged = SummariseStage(*task.scenario, stage, records, result.outcome);
+    result.judged = SummariseStage(place, *task.scenario, stage, records, result.outcome);
     StageSummary& summary = result.judged->summary;
     AddEnergy(energy, records.records, summary);
     if (server.bandwidth()) AddBandwidthUse(*server.bandwidth(), summary);

@@ -133,6 +133,8 @@ void SetRates(std::span<const RequestRecord> records, StageSummary& summary) {
   const double seconds = window.seconds();
   if (seconds <= 0) return;
   const auto within = [&](std::int64_t at) { return at > window.start_ns && at <= window.end_ns; };
+  // The first arrival is due when the window opens; the one that is due when it closes is outside.
+  const auto due = [&](std::int64_t at) { return at >= window.start_ns && at < window.end_ns; };
   double tokens = 0;
   double busy = 0;
   double scheduled = 0;
@@ -141,8 +143,9 @@ void SetRates(std::span<const RequestRecord> records, StageSummary& summary) {
   for (const RequestRecord& record : records) {
     tokens += TokensIn(record, window);
     busy += SecondsIn(record, window);
-    scheduled += within(record.scheduled_ns) ? 1 : 0;
-    sent += within(record.sent_ns) ? 1 : 0;
+    scheduled += due(record.scheduled_ns) ? 1 : 0;
+    // A connection that was refused did leave in time.
+    sent += within(record.sent_ns != 0 ? record.sent_ns : record.connect_ns) ? 1 : 0;
     completed += record.ok() && within(record.finished_ns) ? 1 : 0;
   }
   auto& values = summary.values;

@@ -161,6 +161,27 @@ TEST(Summarise, OpenLoopLatencyRunsFromTheScheduledTime) {
   EXPECT_EQ(s.distributions.at("schedule_lag_ms").max, 80);
 }
 
+// Ten requests, one every 100 ms for a second: the first is due when the window opens.
+TEST(Summarise, OpenLoopRatesHaveTheFirstArrivalAndNotTheOneAfterTheLast) {
+  std::vector<RequestRecord> records;
+  for (int i = 0; i < 10; ++i) {
+    records.push_back(Request(i * 100, 10, 5, 3));
+    records.back().sent_ns += kMs;
+  }
+  StagePlan plan;
+  plan.window_start_ns = kT0;
+  plan.window_end_ns = kT0 + 1'000 * kMs;
+  EXPECT_DOUBLE_EQ(Summarise(records, plan).values.at("offered_requests_per_s"), 10);
+  EXPECT_DOUBLE_EQ(Summarise(records, plan).values.at("sent_requests_per_s"), 10);
+  // A refused connection is the server's doing: it left in time.
+  records[4].outcome = "connection_refused";
+  records[4].sent_ns = 0;
+  records[4].connect_ns = records[4].scheduled_ns + kMs;
+  EXPECT_DOUBLE_EQ(Summarise(records, plan).values.at("sent_requests_per_s"), 10);
+  records[9].sent_ns += 200 * kMs;  // too late: that is ours
+  EXPECT_DOUBLE_EQ(Summarise(records, plan).values.at("sent_requests_per_s"), 9);
+}
+
 TEST(Summarise, CountsViolations) {
   std::vector<RequestRecord> records = {Request(0, 10, 5, 3), Request(100, 10, 5, 2),
                                         Request(200, 10, 5, 3)};

@@ -137,7 +137,7 @@ def test_rates_in_the_steady_window(lines):
         assert values["throughput_tokens_per_s"] == pytest.approx(tokens / seconds, rel=1e-9)
         assert values["concurrency_mean"] == pytest.approx(busy / seconds, rel=1e-9)
         assert values["offered_requests_per_s"] == pytest.approx(
-            sum(start < r["scheduled_ns"] <= end for r in requests) / seconds)
+            sum(start <= r["scheduled_ns"] < end for r in requests) / seconds)
         assert values["completed_requests_per_s"] == pytest.approx(
             sum(r["outcome"] == "ok" and start < r["finished_ns"] <= end
                 for r in requests) / seconds)
