@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,8 +29,8 @@ class LoadRun {
   [[nodiscard]] bool OpenServer(const Variant& variant, const RunPlace& place);
   RunContext& context_;
   std::unique_ptr<RunningServer> server_;
-  int streams_ = 1;  // of any variant: it may come to the same server
-  bool saturated_ = false;
+  int streams_ = 1;                  // of any variant: it may come to the same server
+  std::set<std::string> saturated_;  // climbs that are over
 };
 
 void LoadRun::Run(const Scenario& scenario) {
@@ -38,15 +40,13 @@ void LoadRun::Run(const Scenario& scenario) {
   for (const Variant& variant : variants)
     streams_ = std::max(streams_, MaxStreams(variant.scenario));
   for (const Variant& variant : variants) {
-    if (saturated_ && until_saturation && !variant.new_server) {
+    if (until_saturation && saturated_.contains(variant.climb)) {
       context_.log.Note(
           {scenario.name, variant.name, 0, ""}, "note",
           {{"text",
             fmt::format("{} was not run: the rate before saturated the server", variant.name)}});
       continue;
     }
-    // Another server begins another climb.
-    if (variant.new_server) saturated_ = false;
     RunVariant(variant);
     if (context_.over()) break;
   }
@@ -81,9 +81,10 @@ void LoadRun::RunVariant(const Variant& variant) {
   }
   if (facts) {
     kept.Conclude(context_, scenario, variant.name, *facts);
-    saturated_ = saturated_ || std::ranges::any_of(kept.entries(), [](const auto& entry) {
-                   return entry.saturation && entry.saturation->saturated;
-                 });
+    const bool saturated = std::ranges::any_of(kept.entries(), [](const auto& entry) {
+      return entry.saturation && entry.saturation->saturated;
+    });
+    if (saturated) saturated_.insert(variant.climb);
   }
 }
 

@@ -81,7 +81,8 @@ std::vector<Variant> Expand(const Scenario& scenario) {
   for (const SweepAxis& axis : axes) count *= axis.size();
   std::vector<Variant> variants;
   for (std::size_t i = 0; i < count; ++i) {
-    Variant variant{.name = "", .scenario = scenario, .values = {}, .new_server = true};
+    Variant variant{
+        .name = "", .scenario = scenario, .climb = "", .values = {}, .new_server = true};
     variant.scenario.sweep.clear();
     std::size_t stride = count;
     for (const SweepAxis& axis : axes) {
@@ -90,8 +91,9 @@ std::vector<Variant> Expand(const Scenario& scenario) {
       const std::string value = ApplyValue(axis, index, variant.scenario);
       variant.values.push_back(HasWords(axis.parameter) ? static_cast<double>(index)
                                                         : axis.values[index]);
-      variant.name +=
-          fmt::format("{}{}={}", variant.name.empty() ? "" : ",", ToString(axis.parameter), value);
+      const std::string piece = fmt::format("{}={}", ToString(axis.parameter), value);
+      variant.name += (variant.name.empty() ? "" : ",") + piece;
+      if (!axis.until_saturation) variant.climb += piece + ",";
     }
     variant.new_server =
         variants.empty() || !(variants.back().scenario.server == variant.scenario.server);

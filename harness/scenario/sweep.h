@@ -12,6 +12,8 @@ namespace harness {
 struct Variant {
   std::string name;  // "concurrency=4,slots=2"; empty when nothing is swept
   Scenario scenario;
+  // The same without the axis that climbs until the server is saturated: one climb's name.
+  std::string climb;
   std::vector<double> values;  // in the order of the axes; of words their number, from 0
   // False when its server settings equal those of the variant before: the server can go on.
   bool new_server = true;

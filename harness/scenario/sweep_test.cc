@@ -36,6 +36,19 @@ TEST(Expand, StartsServersAsSeldomAsPossible) {
   EXPECT_FALSE(variants[3].new_server);
 }
 
+// Saturation ends one climb, never that of another prompt length.
+TEST(Expand, NamesTheClimbThatARateBelongsTo) {
+  Scenario scenario = Base();
+  scenario.stages.push_back(Stage{.name = "open", .load = OpenLoop{}, .requests = 1});
+  scenario.sweep = {{SweepParameter::kPromptTokens, {64, 2048}, false},
+                    {SweepParameter::kRate, {1, 2}, true}};
+  const auto variants = Expand(scenario);
+  ASSERT_EQ(variants.size(), 4u);
+  EXPECT_EQ(variants[0].climb, variants[1].climb);
+  EXPECT_NE(variants[1].climb, variants[2].climb);
+  EXPECT_EQ(variants[2].climb, variants[3].climb);
+}
+
 TEST(Expand, ChangesRecordedStagesOnly) {
   Scenario scenario = Base();
   scenario.sweep = {{SweepParameter::kConcurrency, {16}, false}};
