@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "harness/cli/load_memory.h"
 #include "harness/measure/answer_comparison.h"
 #include "harness/measure/comparison.h"
 #include "harness/measure/distribution.h"
@@ -24,6 +25,7 @@ struct Line {
   const Entry* a = nullptr;
   const Entry* b = nullptr;
   MetricRounds rounds;
+  int lost = 0;  // rounds in which b gave no value and a did
 };
 
 std::optional<double> Value(const StageSummary& summary, const std::string& metric) {
@@ -32,21 +34,21 @@ std::optional<double> Value(const StageSummary& summary, const std::string& metr
   return statistic->value;
 }
 
-// Rounds in which one side has no value compare nothing.
-MetricRounds PairRounds(const Entry& a, const Entry& b, const std::string& metric,
-                        int confirm_from) {
-  MetricRounds rounds;
-  rounds.metric = metric;
+// Rounds in which one side has no value compare nothing; those that only b lacks are counted.
+Line PairRounds(const Entry& a, const Entry& b, const std::string& metric, int confirm_from) {
+  Line line{&a, &b, {}, 0};
+  line.rounds.metric = metric;
   for (const StageSummary& right : b.summaries) {
     const auto left = std::ranges::find(a.summaries, right.round, &StageSummary::round);
     if (left == a.summaries.end()) continue;
     const auto value_a = Value(*left, metric);
     const auto value_b = Value(right, metric);
+    if (value_a && !value_b) ++line.lost;
     if (!value_a || !value_b) continue;
-    (right.round < confirm_from ? rounds.first : rounds.confirmation)
+    (right.round < confirm_from ? line.rounds.first : line.rounds.confirmation)
         .push_back({*value_a, *value_b});
   }
-  return rounds;
+  return line;
 }
 
 std::vector<Line> Lines(const AbInput& input) {
@@ -57,7 +59,7 @@ std::vector<Line> Lines(const AbInput& input) {
         [](const Entry& entry) -> const std::string& { return entry.stage.name; });
     if (a == input.a->entries().end()) continue;
     for (const std::string& metric : input.scenario->ab->metrics) {
-      lines.push_back({&*a, &b, PairRounds(*a, b, metric, input.confirm_from)});
+      lines.push_back(PairRounds(*a, b, metric, input.confirm_from));
     }
   }
   return lines;
@@ -105,10 +107,22 @@ Verdict Missing(const Line& line) {
   Verdict verdict;
   verdict.kind = VerdictKind::kComparison;
   verdict.metric = line.rounds.metric;
-  // Nothing passes by having no samples.
-  verdict.finding = Finding::kFail;
-  verdict.reason = fmt::format("no round gave {} on both sides", line.rounds.metric);
+  // Nothing passes by having no samples. But what a load took belongs to the stage that follows
+  // the load, and to no other.
+  const bool other_stage = IsLoadValue(line.rounds.metric) && line.lost == 0;
+  verdict.finding = other_stage ? Finding::kNotJudged : Finding::kFail;
+  verdict.reason = other_stage ? fmt::format("no load went before this stage, so it has no {}",
+                                             line.rounds.metric)
+                               : fmt::format("no round gave {} on both sides", line.rounds.metric);
   return verdict;
+}
+
+// The rounds that are left must not speak for those in which b came to nothing.
+void TellLost(const AbInput& input, const Line& line, Verdict& verdict) {
+  if (line.lost == 0 || BetterDirection(verdict.metric) != Better::kHigher) return;
+  verdict.finding = Finding::kFail;
+  verdict.reason +=
+      fmt::format("; in {} more rounds {} alone came to nothing", line.lost, input.name_b);
 }
 
 std::vector<Comparison> JudgeMetrics(const AbInput& input) {
@@ -129,6 +143,7 @@ std::vector<Comparison> JudgeMetrics(const AbInput& input) {
       comparison.a = Median(line.rounds.first, line.rounds.confirmation, &RoundPair::a);
       comparison.b = Median(line.rounds.first, line.rounds.confirmation, &RoundPair::b);
       ApplyErrorBound(input, line, verdict);
+      TellLost(input, line, verdict);
       if (input.rounds < kRuleRounds) {
         verdict.reason +=
             fmt::format("; {} rounds were asked for, {} are the rule", input.rounds, kRuleRounds);

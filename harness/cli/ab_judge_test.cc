@@ -103,6 +103,40 @@ TEST_F(AbJudge, AMetricWithoutSamplesIsNoPass) {
   EXPECT_FALSE(comparisons[1].a.has_value());
 }
 
+// Half of the rounds of b came to nothing: the others, all alike, must not speak for them.
+TEST_F(AbJudge, RoundsInWhichOneSideCameToNothingFail) {
+  for (int round = 0; round < 10; ++round) {
+    a_.Add(stage_, Round(round, 100));
+    b_.Add(stage_, Round(round, round % 2 == 0 ? 100 : 0));
+  }
+  const Verdict verdict = Speed().verdict;
+  EXPECT_EQ(verdict.finding, Finding::kFail);
+  EXPECT_THAT(verdict.reason, HasSubstr("in 5 more rounds on alone came to nothing"));
+}
+
+TEST_F(AbJudge, WhatALoadTookBelongsToTheStageAfterIt) {
+  Add(0, 10, 1.0);
+  scenario_.ab->metrics = {"vram_of_load_bytes"};
+  EXPECT_EQ(Speed().verdict.finding, Finding::kNotJudged);
+  StageResult loaded = Round(10, 100);
+  loaded.judged->summary.values["vram_of_load_bytes"] = 1e9;
+  a_.Add(stage_, std::move(loaded));
+  b_.Add(stage_, Round(10, 100));
+  EXPECT_EQ(Speed().verdict.finding, Finding::kFail) << "one side alone";
+}
+
+TEST_F(AbJudge, ARoundWithFailuresIsNeverSetAside) {
+  StageResult stalled = Round(0, 20);
+  Verdict gate;
+  gate.kind = VerdictKind::kGate;
+  gate.metric = "schedule_lag_ms.p99";
+  gate.finding = Finding::kInvalid;
+  stalled.judged->gates = {gate};
+  stalled.judged->summary.requests_failed = 1;
+  b_.Add(stage_, std::move(stalled));
+  EXPECT_EQ(b_.Spoilt(), nullptr);
+}
+
 TEST_F(AbJudge, TooLargeAnInstrumentErrorIsInvalid) {
   scenario_.ab->metrics = {"e2e_ms.p50"};
   for (int round = 0; round < 10; ++round) {

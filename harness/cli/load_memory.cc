@@ -45,4 +45,11 @@ std::map<std::string, double> LoadValues(const TargetFacts& server, const Memory
   return values;
 }
 
+bool IsLoadValue(std::string_view metric) {
+  constexpr std::string_view kNames[] = {
+      "load_ms",           "vram_after_load_bytes", "vram_of_load_bytes",
+      "server_vram_bytes", "server_rss_bytes",      "page_cache_resident_ratio"};
+  return std::ranges::find(kNames, metric) != std::end(kNames);
+}
+
 }  // namespace harness

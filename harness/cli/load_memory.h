@@ -34,5 +34,7 @@ struct MemoryInUse {
 [[nodiscard]] std::map<std::string, double> LoadValues(const TargetFacts& server,
                                                        const MemoryInUse& before,
                                                        const MemoryInUse& after);
+// Whether only the stage that follows a load has it.
+[[nodiscard]] bool IsLoadValue(std::string_view metric);
 
 }  // namespace harness

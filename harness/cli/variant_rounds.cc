@@ -70,17 +70,28 @@ void VariantRounds::Add(const Stage& stage, StageResult&& result) {
     entry->degenerate_example = std::move(result.records.degenerate_example);
   }
   for (Verdict& gate : judged.gates) entry->gates.push_back({round, std::move(gate)});
-  if (judged.saturation) entry->saturation = judged.saturation;
+  const bool known = entry->saturation && entry->saturation->saturated;
+  if (judged.saturation && !known) entry->saturation = judged.saturation;
 }
 
 const VariantRounds::Gate* VariantRounds::Spoilt() const {
   for (const Entry& entry : entries_) {
-    const auto gate = std::ranges::find_if(entry.gates, [](const Gate& g) {
-      return g.verdict.finding == Finding::kInvalid && IsTimingGate(g.verdict);
+    const auto gate = std::ranges::find_if(entry.gates, [&](const Gate& g) {
+      return g.verdict.finding == Finding::kInvalid && IsTimingGate(g.verdict) &&
+             !HasFailures(g.round);
     });
     if (gate != entry.gates.end()) return &*gate;
   }
   return nullptr;
+}
+
+// What failed must stay to be seen.
+bool VariantRounds::HasFailures(int round) const {
+  return std::ranges::any_of(entries_, [&](const Entry& entry) {
+    return std::ranges::any_of(entry.summaries, [&](const StageSummary& summary) {
+      return summary.round == round && summary.requests_failed > 0;
+    });
+  });
 }
 
 void VariantRounds::SetAside(int round, int replaced_by) {
@@ -90,6 +101,7 @@ void VariantRounds::SetAside(int round, int replaced_by) {
     for (Gate& gate : entry.gates) {
       if (gate.round != round || gate.verdict.finding != Finding::kInvalid) continue;
       if (!IsTimingGate(gate.verdict)) continue;
+      gate.replaced = true;
       gate.verdict.finding = Finding::kWarning;
       gate.verdict.reason += fmt::format("; round {} was set aside and measured again as round {}",
                                          round, replaced_by);
@@ -113,7 +125,12 @@ void VariantRounds::Conclude(RunContext& context, const Scenario& scenario,
     SummaryContext written;
     written.settings = RequestedSettings(scenario);
     if (!bound.is_null()) written.settings["bound"] = bound;
-    written.timing_judged = scenario.timing_judged;
+    // A night in which the instrument itself was late is no point of a trend, and no baseline.
+    written.timing_judged =
+        scenario.timing_judged && std::ranges::none_of(entry.gates, [](const Gate& gate) {
+          return gate.verdict.finding != Finding::kPass && IsTimingGate(gate.verdict) &&
+                 !gate.replaced;
+        });
     const auto write = [&](const StageSummary& summary) {
       written.error_bounds = ErrorBounds(calibration, summary);
       context.log.Write(summary, written);

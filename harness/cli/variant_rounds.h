@@ -19,11 +19,12 @@ class VariantRounds {
   struct Gate {
     int round = 0;
     Verdict verdict;
+    bool replaced = false;  // its round was set aside
   };
   // One recorded stage over the rounds.
   struct Entry {
     Stage stage;
-    std::vector<StageSummary> summaries;  // one for each round that gave requests
+    std::vector<StageSummary> summaries;  // one for each round
     std::vector<RequestRecord> records;
     std::vector<AnswerTally> answers;
     std::string degenerate_example;
@@ -31,12 +32,14 @@ class VariantRounds {
     std::optional<Saturation> saturation;
   };
 
-  // Takes the records. Stages that are not recorded, or had no request, leave nothing.
+  // Takes the records. Stages that are not recorded, or were cut short before a request, leave
+  // nothing.
   void Add(const Stage& stage, StageResult&& result);
   [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
 
   // A gate that failed on a time: the round's measurement is invalid, and another may be better.
-  // Counts that are wrong stay wrong. Null where there is none.
+  // Counts that are wrong stay wrong, and so does a round with failed requests. Null where there is
+  // none.
   [[nodiscard]] const Gate* Spoilt() const;
   // Leaves out of all that is judged a round that another has replaced. Its requests stay in the
   // run file and its answers are judged; its gates become warnings.
@@ -49,6 +52,8 @@ class VariantRounds {
                 const TargetFacts& facts, const nlohmann::ordered_json& bound = nullptr);
 
  private:
+  [[nodiscard]] bool HasFailures(int round) const;
+
   std::deque<Entry> entries_;
 };
 
