@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t kFenceMinimum = 8;
 constexpr double kFenceWidth = 3;
+// Of the median, to either side, however quiet the past was: bytes that were the same every night
+// must not warn of one page more.
+constexpr double kNarrowestFence = 0.01;
 
 std::string ValueOf(const HistoryPoint& point, const std::string& name) {
   for (const auto& [key, value] : point.covariates) {
@@ -91,7 +95,9 @@ std::optional<Fence> FenceOf(std::span<const double> history) {
   std::ranges::sort(sorted);
   const double q1 = QuantileOf(sorted, 0.25);
   const double q3 = QuantileOf(sorted, 0.75);
-  return Fence{q1 - kFenceWidth * (q3 - q1), q3 + kFenceWidth * (q3 - q1)};
+  const double narrowest = kNarrowestFence * std::abs(QuantileOf(sorted, 0.5));
+  const double width = std::max(kFenceWidth * (q3 - q1), narrowest);
+  return Fence{q1 - width, q3 + width};
 }
 
 std::vector<std::string> Suspects(std::span<const HistoryPoint> history, std::size_t index) {

@@ -90,6 +90,14 @@ TEST(Fence, QuartilesAndThreeTimesTheirDistance) {
   EXPECT_FALSE(FenceOf(std::vector<double>(7, 1.0)));
 }
 
+// Bytes that were the same every night: one page more is no warning, one part in fifty is.
+TEST(Fence, HasAWidthWhereThePastHasNone) {
+  const auto fence = FenceOf(std::vector<double>(8, 4e9));
+  ASSERT_TRUE(fence);
+  EXPECT_TRUE(fence->contains(4e9 + 4096));
+  EXPECT_FALSE(fence->contains(4.08e9));
+}
+
 std::vector<HistoryPoint> Nights(const std::vector<double>& values) {
   std::vector<HistoryPoint> nights;
   for (std::size_t i = 0; i < values.size(); ++i) {

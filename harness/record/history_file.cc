@@ -76,6 +76,22 @@ bool Wanted(const HistorySeries& series, const HistoryQuery& query) {
                         query.pattern);
 }
 
+// A night whose times are not judged, for the instrument was late, is no point among others. Where
+// none is, they are shown and not judged.
+void LeaveOutUnjudged(const std::vector<bool>& keep, HistorySeries& series) {
+  series.judged = std::ranges::find(keep, true) != keep.end();
+  if (!series.judged) return;
+  const auto leave_out = [&](auto& values) {
+    std::size_t at = 0;
+    std::erase_if(values, [&](const auto&) { return !keep[at++]; });
+  };
+  leave_out(series.runs);
+  leave_out(series.values);
+  leave_out(series.low);
+  leave_out(series.high);
+  leave_out(series.n);
+}
+
 rocm::Result<void> LoadValues(Database& database, const Places& places, const HistoryQuery& query,
                               History& history) {
   const auto& metrics = query.metrics.empty() ? DefaultHistoryMetrics() : query.metrics;
@@ -89,6 +105,7 @@ rocm::Result<void> LoadValues(Database& database, const Places& places, const Hi
                   "s.scenario, s.variant, s.stage, s.statistic, s.series, r.started_at, r.run_id",
                   marks));
   for (const std::string& metric : metrics) rows.Bind(metric);
+  std::vector<std::vector<bool>> judged;  // of each series, value by value
   while (rows.Step()) {
     const auto place = places.find(rows.Text(5));
     if (place == places.end()) continue;
@@ -103,6 +120,7 @@ rocm::Result<void> LoadValues(Database& database, const Places& places, const Hi
       next.stage = rows.Text(4);
       next.identity = history.runs[place->second].identity;
       history.series.push_back(std::move(next));
+      judged.emplace_back();
     }
     HistorySeries& series = history.series.back();
     // A copy of a run file is the same night once more.
@@ -115,9 +133,10 @@ rocm::Result<void> LoadValues(Database& database, const Places& places, const Hi
     series.low.push_back(rows.Real(7));
     series.high.push_back(rows.Real(8));
     series.n.push_back(rows.Integer(9));
-    series.judged = rows.Integer(10) != 0 || !IsTiming(series.metric);
+    judged.back().push_back(rows.Integer(10) != 0 || !IsTiming(series.metric));
   }
   if (rows.Failed()) return rocm::Fail(*rows.Failed());
+  for (std::size_t i = 0; i < judged.size(); ++i) LeaveOutUnjudged(judged[i], history.series[i]);
   return {};
 }
 

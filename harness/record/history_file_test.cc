@@ -121,6 +121,19 @@ TEST_F(HistoryFileTest, OnlyWholeValidRunsOfThisSchemaAreInATrend) {
   EXPECT_THAT(report_.problems, testing::Contains(HasSubstr("no header")));
 }
 
+// The instrument was late that night: neither a point of the trend, nor the end of its judgement.
+TEST_F(HistoryFileTest, ANightThatIsNotJudgedIsLeftOut) {
+  Write({.day = 1, .ttft = 10});
+  Write({.day = 2, .ttft = 99, .judged = false});
+  Write({.day = 3, .ttft = 12});
+  Write({.day = 4, .ttft = 98, .judged = false});
+  const History history = Load();
+  ASSERT_EQ(history.series.size(), 1U);
+  EXPECT_TRUE(history.series[0].judged);
+  EXPECT_THAT(history.series[0].values, ElementsAre(10, 12));
+  EXPECT_EQ(history.series[0].runs.size(), 2U);
+}
+
 TEST_F(HistoryFileTest, ACopyOfARunIsOneNight) {
   const fs::path first = Write({.day = 1});
   Write({.day = 2, .ttft = 11});
