@@ -189,6 +189,13 @@ std::vector<GateLine> CompareFailures(const GateSides& input) {
   return lines;
 }
 
+// "concurrency=1,candidate against baseline" is of "concurrency=1"; "concurrency=16,…" is not.
+bool IsOfVariant(std::string_view comparison, std::string_view variant) {
+  return variant.empty() ||
+         (comparison.starts_with(variant) &&
+          (comparison.size() == variant.size() || comparison[variant.size()] == ','));
+}
+
 // An A/B among the candidates decides what the others could only suspect.
 void TakeComparisons(const GateSides& input, std::vector<GateLine>& lines) {
   for (const Baseline& candidate : input.candidates) {
@@ -199,7 +206,7 @@ void TakeComparisons(const GateSides& input, std::vector<GateLine>& lines) {
         Verdict& warned = line.verdict;
         if (!settles || warned.finding != Finding::kWarning || warned.metric != verdict.metric ||
             warned.scenario != verdict.scenario || warned.stage != verdict.stage ||
-            !verdict.variant.starts_with(warned.variant)) {
+            !IsOfVariant(verdict.variant, warned.variant)) {
           continue;
         }
         warned.finding = Finding::kNoChange;
@@ -231,19 +238,51 @@ std::vector<std::string> CovariateDifferences(const GateSides& input) {
   return {lines.begin(), lines.end()};
 }
 
-// Series of the candidates that the baseline lacks: with other settings, or not at all.
+bool AreNamesakes(const BaselineSeries& one, const BaselineSeries& other) {
+  return one.scenario == other.scenario && one.variant == other.variant && one.stage == other.stage;
+}
+
+std::string NameOf(const BaselineSeries& series) {
+  return fmt::format("{}{}{} · {}", series.scenario, series.variant.empty() ? "" : " ",
+                     series.variant, series.stage);
+}
+
+// What the baseline has and no candidate: a scenario that was dropped, or had nothing to measure.
+void AddLost(const GateSides& input, std::set<std::string>& lines) {
+  const auto has = [&](const auto& matches) {
+    return std::ranges::any_of(input.candidates, [&](const Baseline& candidate) {
+      return std::ranges::any_of(candidate.series, matches);
+    });
+  };
+  const bool only_ab = std::ranges::none_of(
+      input.candidates, [](const Baseline& candidate) { return !candidate.series.empty(); });
+  if (only_ab) return;
+  for (const BaselineSeries& series : input.baseline.series) {
+    if (!has([&](const BaselineSeries& other) { return AreNamesakes(series, other); })) {
+      lines.insert(fmt::format("{}: in the baseline only", NameOf(series)));
+      continue;
+    }
+    for (const std::string& metric : input.metrics) {
+      if (!series.metrics.contains(metric)) continue;
+      if (!has([&](const BaselineSeries& other) {
+            return AreNamesakes(series, other) && other.metrics.contains(metric);
+          })) {
+        lines.insert(fmt::format("{}: {} in the baseline only", NameOf(series), metric));
+      }
+    }
+  }
+}
+
+// Series without a partner, and why: with other settings, or not at all.
 std::vector<std::string> NotCompared(const GateSides& input) {
   std::set<std::string> lines;
+  AddLost(input, lines);
   for (const Baseline& candidate : input.candidates) {
     for (const BaselineSeries& series : candidate.series) {
       if (input.baseline.Find(series.series) != nullptr || !candidate.comparisons.empty()) continue;
-      const auto namesake = std::ranges::find_if(input.baseline.series, [&](const auto& other) {
-        return other.scenario == series.scenario && other.variant == series.variant &&
-               other.stage == series.stage;
-      });
-      const std::string name =
-          fmt::format("{}{}{} · {}", series.scenario, series.variant.empty() ? "" : " ",
-                      series.variant, series.stage);
+      const auto namesake = std::ranges::find_if(
+          input.baseline.series, [&](const auto& other) { return AreNamesakes(other, series); });
+      const std::string name = NameOf(series);
       lines.insert(
           namesake == input.baseline.series.end()
               ? fmt::format("{}: not in the baseline", name)

@@ -156,6 +156,32 @@ TEST(Gate, AnAbDecides) {
               ElementsAre(Finding::kWarning, Finding::kNoChange));
 }
 
+TEST(Gate, AnAbOfAnotherPointSettlesNothing) {
+  Baseline ab = Night(3, kSlow);
+  ab.series.clear();
+  Verdict other = FromAb(Finding::kNoChange);
+  other.variant = "prompt_tokens=640,b against a";
+  ab.comparisons = {other};
+  EXPECT_THAT(Findings(*JudgeGate(Input({Night(2, kSlow), ab}))),
+              ElementsAre(Finding::kWarning, Finding::kNoChange));
+  ab.comparisons[0].variant = "prompt_tokens=64,b against a";
+  EXPECT_THAT(Findings(*JudgeGate(Input({Night(2, kSlow), ab}))),
+              ElementsAre(Finding::kNoChange, Finding::kNoChange));
+}
+
+TEST(Gate, WhatTheCandidateLostIsNamed) {
+  GateSides input = Input({Night(2, kBase)});
+  input.metrics.push_back("decode_tokens_per_s.p50");
+  input.baseline.series[0].metrics["decode_tokens_per_s.p50"] = {100, {100}, {}, ""};
+  input.baseline.series.push_back(input.baseline.series[0]);
+  input.baseline.series[1].series = "2222222222222222";
+  input.baseline.series[1].scenario = "ttft";
+  EXPECT_THAT(
+      JudgeGate(input)->not_compared,
+      ElementsAre("decode prompt_tokens=64 · steady: decode_tokens_per_s.p50 in the baseline only",
+                  "ttft prompt_tokens=64 · steady: in the baseline only"));
+}
+
 TEST(Gate, AnotherIdentityIsRefusedByItsFields) {
   Baseline other = Night(2, kBase);
   other.identity["model"]["sha256"] = "cd";
