@@ -60,6 +60,13 @@ def test_a_server_that_stays_down_is_down_to_the_end(tmp_path):
     assert timeline.states(events, start, end)[-1][2] is False
 
 
+def test_faults_are_named_before_what_is_too_close_to_them():
+    ready, kill, ended = ({"event": name, "at_ns": at, "detail": {"action": "kill"}} for name, at in
+                          (("server_ready", 930), ("fault_injected", 1000), ("server_exited", 1001)))
+    assert timeline.labels([ready, kill, ended], 10_000) == [(1000, "kill")]
+    assert timeline.labels([ready, kill, ended], 1_000) == [(930, "ready"), (1000, "kill")]
+
+
 def test_requests_in_flight_at_once_have_lanes_of_their_own():
     placed = timeline.lanes([request(0, 10), request(5, 20), request(12, 30)])
     assert [lane for lane, _ in placed] == [0, 1, 0]

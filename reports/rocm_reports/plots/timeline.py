@@ -10,6 +10,7 @@ MAX_FAULTS = 3
 MAX_REQUESTS = 400
 BEGINS = {"server_ready", "server_recovered"}
 ENDS = {"server_exited", "server_stopped", "fault_injected"}
+CHARACTER = 0.0065  # of a label, as a share of the plot's width
 SHOWN = {"fault_injected": "fault", "server_exited": "exited", "server_hung": "hang found",
          "server_ready": "ready", "server_recovered": "first token", "load_failed": "load failed",
          "not_recovered": "not recovered", "crash_loop_ended": "given up"}
@@ -69,6 +70,20 @@ def lanes(requests):
     return out
 
 
+def labels(events, span):
+    """[(at_ns, text)…] of those that do not run into each other; the faults come first."""
+    placed = []
+    for e in sorted(events, key=lambda e: (e["event"] != "fault_injected", e["at_ns"])):
+        text = SHOWN[e["event"]]
+        if e["event"] == "fault_injected":
+            text = plot_label(as_dict(e.get("detail")).get("action", ""), 12) or text
+        begin = e["at_ns"] / span
+        width = CHARACTER * len(text) + 0.01
+        if all(begin + width <= other or other + taken <= begin for other, taken, *_ in placed):
+            placed.append((begin, width, e["at_ns"], text))
+    return [(ns, text) for _, _, ns, text in sorted(placed)]
+
+
 def _requests(run, scenario, start, end):
     found = [r for r in run.requests if r.get("scenario") == scenario
              and isinstance(r.get("sent_ns"), int) and isinstance(r.get("finished_ns"), int)
@@ -98,20 +113,12 @@ def plot_timeline(run, scenario, _summaries, path):
             axes.plot([at(max(r["sent_ns"], start)), at(min(r["finished_ns"], end))], [lane + 0.6] * 2,
                       color=UP if good else DOWN, linewidth=1.6 if good else 2.2,
                       linestyle="-" if good else (0, (3, 1)), solid_capstyle="butt", zorder=3)
-        last = None
-        for e in events:
-            name = SHOWN.get(e.get("event"))
-            if not name or not start <= e["at_ns"] <= end:
-                continue
-            x = at(e["at_ns"])
-            axes.axvline(x, color=INK, linewidth=0.7, linestyle=(0, (2, 2)), zorder=2)
-            near = last is not None and x - last < 0.09 * (at(end) - at(start))
-            last = x if not near else last
-            action = plot_label(as_dict(e.get("detail")).get("action", ""), 12) if (
-                name == "fault" and as_dict(e.get("detail")).get("action")) else name
-            if not near:
-                axes.annotate(action, (x, 1), xycoords=("data", "axes fraction"), xytext=(2, 3),
-                              textcoords="offset points", fontsize=7.5, color=MUTED, annotation_clip=False)
+        shown_events = [e for e in events if e.get("event") in SHOWN and start <= e["at_ns"] <= end]
+        for e in shown_events:
+            axes.axvline(at(e["at_ns"]), color=INK, linewidth=0.7, linestyle=(0, (2, 2)), zorder=2)
+        for ns, text in labels(shown_events, end - start):
+            axes.annotate(text, (at(ns), 1), xycoords=("data", "axes fraction"), xytext=(2, 3),
+                          textcoords="offset points", fontsize=7.5, color=MUTED, annotation_clip=False)
         axes.set_xlim(at(start), at(end))
         axes.set_ylim(-2.1, max(count, 1) + 0.2)
         axes.set_yticks([-1.2, max(count, 1) / 2], ["server", "requests"])
