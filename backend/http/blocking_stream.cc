@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/http/completion_stream.h"
+#include "backend/http/stream_canceller.h"
 #include "backend/wire/error_reply.h"
 
 namespace rocm::http {
@@ -31,11 +32,12 @@ class BlockingStream::Runner {
 
   const StreamEvent* Next() {
     if (!started_) Start();
-    if (dropped()) taken_ = filled_;
+    if (dropped()) Discard();
     if (taken_ == filled_) {
       taken_ = filled_ = 0;
       while (filled_ == 0 && !ended_) io_.run_one();
-      if (filled_ == 0 || dropped()) return nullptr;
+      if (dropped()) Discard();
+      if (taken_ == filled_) return nullptr;
     }
     return &events_[taken_++];
   }
@@ -44,6 +46,8 @@ class BlockingStream::Runner {
     while (Next() != nullptr) {
     }
     while (!ended_) io_.run_one();
+    // The server's answer was whole, but the caller did not get all of it.
+    if (lost_ && !end_.error) end_.error = CancellationError(*canceller_->state()->reason());
     return end_;
   }
 
@@ -78,6 +82,11 @@ class BlockingStream::Runner {
     return true;
   }
 
+  void Discard() {
+    lost_ = lost_ || taken_ < filled_;
+    taken_ = filled_;
+  }
+
   [[nodiscard]] bool dropped() const { return canceller_->cancelled(); }
 
   Endpoint endpoint_;
@@ -90,6 +99,7 @@ class BlockingStream::Runner {
   std::size_t taken_ = 0;
   bool started_ = false;
   bool ended_ = false;
+  bool lost_ = false;  // events that nobody took, because of the canceller
   StreamEnd end_;
 };
 

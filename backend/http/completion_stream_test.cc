@@ -264,6 +264,32 @@ TEST_P(CancelTest, EndsAtOnceWithItsReason) {
   }
 }
 
+TEST(CompletionStream, AnswersThatACancelDropsAreNotASuccess) {
+  const auto events = RealEvents(wire::Api::kNative);
+  // One send on a Unix socket is one read: the stream has ended before its first event is taken.
+  ScriptedServer server(
+      [&](Peer& peer) {
+        peer.ReadRequest();
+        peer.Send(std::string(kStreamHead) + Chunk(events[0]) + Chunk(events[1]) +
+                  Chunk("data: {\"content\":\"\",\"tokens\":[],\"stop\":true}\n\n") + "0\r\n\r\n");
+        peer.WaitForClose();
+      },
+      ScriptedServer::Kind::kUnix);
+  BlockingStream stream(server.endpoint(), RequestFor(wire::Api::kNative));
+  ASSERT_NE(stream.Next(), nullptr);
+  stream.Cancel(ErrorCode::kClosed);
+  EXPECT_EQ(stream.Next(), nullptr);
+  ASSERT_TRUE(stream.End().error);
+  EXPECT_EQ(stream.End().error->code, ErrorCode::kClosed);
+
+  // After the last event there is nothing left to lose.
+  BlockingStream whole(server.endpoint(), RequestFor(wire::Api::kNative));
+  while (whole.Next() != nullptr) {
+  }
+  whole.Cancel();
+  EXPECT_FALSE(whole.End().error);
+}
+
 TEST(CompletionStream, CancelWithoutAReaderClosesTheConnectionAtOnce) {
   std::promise<bool> closed;
   const auto events = RealEvents(wire::Api::kNative);

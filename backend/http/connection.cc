@@ -156,10 +156,7 @@ void Connection::Close() {
 
 std::optional<Error> Connection::Interruption() const {
   if (canceller_) {
-    if (const auto reason = canceller_->reason()) {
-      return MakeError(*reason, *reason == ErrorCode::kClosed ? "the model was closed"
-                                                              : "the call was cancelled");
-    }
+    if (const auto reason = canceller_->reason()) return CancellationError(*reason);
   }
   return expired_;
 }

@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 
+#include "backend/wire/error_reply.h"
+
 namespace rocm::http {
 
 void StreamCanceller::State::Cancel(ErrorCode reason) {
@@ -29,6 +31,11 @@ void StreamCanceller::State::Attach(int fd) {
 void StreamCanceller::State::Detach() {
   const std::lock_guard lock(mutex_);
   fd_ = -1;
+}
+
+Error CancellationError(ErrorCode reason) {
+  return wire::MakeError(
+      reason, reason == ErrorCode::kClosed ? "the model was closed" : "the call was cancelled");
 }
 
 StreamCanceller::StreamCanceller() : state_(std::make_shared<State>()) {}

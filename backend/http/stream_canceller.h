@@ -28,4 +28,7 @@ class StreamCanceller::State {
   int fd_ = -1;
 };
 
+// What a call that was ended for that reason reports.
+[[nodiscard]] Error CancellationError(ErrorCode reason);
+
 }  // namespace rocm::http
