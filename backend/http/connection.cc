@@ -17,6 +17,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <thread>
@@ -37,6 +38,14 @@ constexpr std::size_t kFirstBuffer = 4096;
 constexpr std::size_t kLargestBuffer = 65536;
 // How often waits without a descriptor (name resolution, a full backlog) look around.
 constexpr std::chrono::milliseconds kPause{5};
+
+// Boost 1.81 takes a Unix socket that was told to try again for one that is being connected, and,
+// since it is writable at once, for connected.
+bool HasPeer(int fd) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof(peer);
+  return ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 || errno != ENOTCONN;
+}
 
 std::string Milliseconds(std::chrono::milliseconds limit) {
   return std::to_string(limit.count()) + " ms";
@@ -249,10 +258,12 @@ asio::awaitable<std::optional<Error>> Connection::ConnectTo(const Address& addre
     if (auto stop = Interruption()) co_return stop;
     std::tie(ec) = co_await socket_.async_connect(address, kAwait);
     if (auto stop = Interruption()) co_return stop;
-    if (!ec) co_return std::nullopt;
+    // A full backlog, which a Unix socket does not wait for.
+    const bool full = ec == asio::error::try_again ||
+                      (!ec && !endpoint_.unix_path.empty() && !HasPeer(socket_.native_handle()));
+    if (!ec && !full) co_return std::nullopt;
     Close();
-    // What a Unix socket says when its backlog is full.
-    if (ec != asio::error::try_again) co_return TransportError(ec, "cannot connect to");
+    if (!full) co_return TransportError(ec, "cannot connect to");
     co_await Pause();
     if (auto stop = Interruption()) co_return stop;
   }

@@ -242,8 +242,16 @@ TEST(HostileLimits, AServerThatDoesNotReadTheRequestIsAStall) {
   EXPECT_EQ(RunStream(server.endpoint(), request).outcome(), "stalled");
 }
 
-TEST(HostileLimits, ConnectingIsBounded) {
-  const FullBacklog backlog;
+class FullBacklogs : public testing::TestWithParam<ScriptedServer::Kind> {};
+
+INSTANTIATE_TEST_SUITE_P(Sockets, FullBacklogs,
+                         testing::Values(ScriptedServer::Kind::kTcp, ScriptedServer::Kind::kUnix),
+                         [](const auto& kind) {
+                           return kind.param == ScriptedServer::Kind::kTcp ? "Tcp" : "Unix";
+                         });
+
+TEST_P(FullBacklogs, ConnectingIsBounded) {
+  const FullBacklog backlog(GetParam());
   StreamRequest request = RequestFor(Api::kNative);
   request.connect_timeout = 60ms;
   TimePoint start = Now();

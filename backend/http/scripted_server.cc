@@ -38,7 +38,7 @@ int ListenTcp(Endpoint& endpoint, int backlog) {
   return fd;
 }
 
-int ListenUnix(Endpoint& endpoint, std::string& folder) {
+int ListenUnix(Endpoint& endpoint, std::string& folder, int backlog) {
   char name[] = "/tmp/rocm-http-XXXXXX";
   if (::mkdtemp(name) == nullptr) throw std::runtime_error("mkdtemp");
   folder = name;
@@ -48,10 +48,16 @@ int ListenUnix(Endpoint& endpoint, std::string& folder) {
   address.sun_family = AF_UNIX;
   endpoint.unix_path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::listen(fd, 512) != 0) {
+      ::listen(fd, backlog) != 0) {
     throw std::runtime_error("cannot listen");
   }
   return fd;
+}
+
+void RemoveSocket(const Endpoint& endpoint, const std::string& folder) {
+  if (folder.empty()) return;
+  ::unlink(endpoint.unix_path.c_str());
+  ::rmdir(folder.c_str());
 }
 
 }  // namespace
@@ -122,7 +128,8 @@ void Peer::Reset() {
 
 ScriptedServer::ScriptedServer(Script script, Kind kind, bool parallel)
     : script_(std::move(script)), parallel_(parallel) {
-  listener_.reset(kind == Kind::kTcp ? ListenTcp(endpoint_, 4096) : ListenUnix(endpoint_, folder_));
+  listener_.reset(kind == Kind::kTcp ? ListenTcp(endpoint_, 4096)
+                                     : ListenUnix(endpoint_, folder_, 512));
   acceptor_ = std::thread([this] { AcceptLoop(); });
 }
 
@@ -135,10 +142,7 @@ ScriptedServer::~ScriptedServer() {
   }
   acceptor_.join();
   for (std::thread& worker : workers_) worker.join();
-  if (!folder_.empty()) {
-    ::unlink(endpoint_.unix_path.c_str());
-    ::rmdir(folder_.c_str());
-  }
+  RemoveSocket(endpoint_, folder_);
 }
 
 void ScriptedServer::AcceptLoop() {
@@ -169,19 +173,22 @@ void ScriptedServer::Serve(int fd) {
   ::close(fd);
 }
 
-FullBacklog::FullBacklog() {
-  listener_.reset(ListenTcp(endpoint_, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(endpoint_.port);
-  // The first few are queued by the kernel, the rest wait for room like our client will.
+FullBacklog::FullBacklog(ScriptedServer::Kind kind) {
+  const bool tcp = kind == ScriptedServer::Kind::kTcp;
+  listener_.reset(tcp ? ListenTcp(endpoint_, 0) : ListenUnix(endpoint_, folder_, 0));
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  // The first few are queued by the kernel; the rest wait for room, or are refused it, like our
+  // client will be.
   for (int i = 0; i < 8; ++i) {
-    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    (void)::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    UniqueFd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    (void)::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size);
     clients_.push_back(std::move(fd));
   }
 }
+
+FullBacklog::~FullBacklog() { RemoveSocket(endpoint_, folder_); }
 
 std::string Chunk(std::string_view data) {
   char size[20];

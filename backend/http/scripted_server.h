@@ -75,13 +75,18 @@ class ScriptedServer {
   std::thread acceptor_;
 };
 
-// A listener that never accepts and whose backlog is full: connecting to it hangs.
+// A listener that never accepts and whose backlog is full: connecting to it hangs, or, on a Unix
+// socket, is to be tried again.
 class FullBacklog {
  public:
-  FullBacklog();
+  explicit FullBacklog(ScriptedServer::Kind kind = ScriptedServer::Kind::kTcp);
+  ~FullBacklog();
+  FullBacklog(const FullBacklog&) = delete;
+  FullBacklog& operator=(const FullBacklog&) = delete;
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
 
  private:
+  std::string folder_;
   UniqueFd listener_;
   std::vector<UniqueFd> clients_;
   Endpoint endpoint_;
