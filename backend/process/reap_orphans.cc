@@ -22,11 +22,16 @@ namespace {
 constexpr std::chrono::milliseconds kDeathTimeout{3'000};
 constexpr std::size_t kMaxDirectories = 1024;
 
+// Unknown: out of descriptors, say, neither pidfd nor /proc can be opened, whoever lives.
+enum class Life { kAlive, kDead, kUnknown };
+
 // Not by the state in /proc: a process whose main thread has ended shows as a zombie and lives on.
-bool IsAlive(const UniqueFd& pidfd, pid_t pid, std::uint64_t start_ticks) {
-  if (!pidfd) return false;
+Life LifeOf(const UniqueFd& pidfd, pid_t pid, std::uint64_t start_ticks) {
+  if (!pidfd && ::kill(pid, 0) != 0 && errno == ESRCH) return Life::kDead;
+  if (pidfd && AwaitEnd(pidfd, std::chrono::milliseconds(0))) return Life::kDead;
   const auto stat = ReadStat(pid);
-  return stat && stat->start_ticks == start_ticks && !AwaitEnd(pidfd, std::chrono::milliseconds(0));
+  if (stat && stat->start_ticks != start_ticks) return Life::kDead;
+  return pidfd && stat ? Life::kAlive : Life::kUnknown;
 }
 
 class Reaper {
@@ -40,6 +45,11 @@ class Reaper {
       if (record) KillRecorded(*record);
     }
     KillMarked();
+    if (in_doubt_) {
+      report_.problems.push_back("cannot tell what is left over in " + runtime_ +
+                                 ": out of descriptors?");
+      return std::move(report_);
+    }
     for (const auto& [name, record] : leftover_) Remove(name);
     return std::move(report_);
   }
@@ -53,8 +63,11 @@ class Reaper {
       const std::string name = it->path().filename().string();
       const auto maker = RunName::Parse(name);
       if (!maker || maker->pid_namespace != here) continue;
-      if (IsAlive(OpenPidfd(maker->pid), maker->pid, maker->start_ticks)) continue;
+      const Life life = LifeOf(OpenPidfd(maker->pid), maker->pid, maker->start_ticks);
+      if (life != Life::kDead) continue;
+      errno = 0;
       const auto text = ReadSmallFile(runtime_ + "/" + name + "/" + kRunRecordFile, 8192);
+      if (!text) Doubt(errno);
       leftover_.emplace(name, text ? RunRecord::Parse(*text) : std::nullopt);
       if (leftover_.size() >= kMaxDirectories) break;
     }
@@ -64,27 +77,40 @@ class Reaper {
     if (record.boot_id != BootId()) return;
     // Opened before the comparison: from here on the pid cannot come to mean another process.
     const UniqueFd pidfd = OpenPidfd(record.pid);
-    if (!IsAlive(pidfd, record.pid, record.start_ticks)) return;
+    const Life life = LifeOf(pidfd, record.pid, record.start_ticks);
+    if (life == Life::kUnknown) in_doubt_ = true;
+    if (life != Life::kAlive) return;
     if (ReadExe(record.pid) != record.exe) return;  // a wrapper that went on: see KillMarked()
     Kill(pidfd, record.pid);
   }
 
   // What the child started, or became, carries our marker, whichever group it is in.
   void KillMarked() {
-    for (const pid_t pid : ListProcesses()) {
+    const std::vector<pid_t> processes = ListProcesses();
+    if (processes.empty()) in_doubt_ = true;
+    for (const pid_t pid : processes) {
       if (pid == ::getpid()) continue;
+      errno = 0;
       const UniqueFd pidfd = OpenPidfd(pid);
+      if (!pidfd) Doubt(errno);
       if (pidfd && IsMarked(pid)) Kill(pidfd, pid);
     }
   }
 
-  bool IsMarked(pid_t pid) const {
+  bool IsMarked(pid_t pid) {
+    errno = 0;
     const std::vector<std::string> environment = ReadEnvironment(pid);
+    if (environment.empty()) Doubt(errno);
     return std::ranges::any_of(environment, [&](std::string_view entry) {
       return entry.starts_with(kRunMarker) && entry.size() > kRunMarker.size() &&
              entry[kRunMarker.size()] == '=' &&
              leftover_.contains(std::string(entry.substr(kRunMarker.size() + 1)));
     });
+  }
+
+  // Other failures tell that there is nothing, or nothing of ours.
+  void Doubt(int error) {
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) in_doubt_ = true;
   }
 
   void Kill(const UniqueFd& pidfd, pid_t pid) {
@@ -115,6 +141,7 @@ class Reaper {
   const std::string& runtime_;
   std::map<std::string, std::optional<RunRecord>> leftover_;
   ReapReport report_;
+  bool in_doubt_ = false;  // something may live that belongs to what is left over
 };
 
 }  // namespace

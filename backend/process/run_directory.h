@@ -49,7 +49,8 @@ struct ReapReport {
 // Ends the children of dead processes and removes their run directories. A process is killed only
 // when its pid, start time, boot and executable are those recorded, or when it carries the run
 // directory's marker in its environment. Run directories of live processes, and of other pid
-// namespaces, are left alone. Takes at most a few seconds.
+// namespaces, are left alone; so is everything where it cannot be told (no descriptors left).
+// Takes at most a few seconds.
 [[nodiscard]] ReapReport ReapOrphans(const std::string& runtime);
 
 }  // namespace rocm::process

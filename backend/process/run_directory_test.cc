@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/process/run_directory.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -159,6 +161,71 @@ TEST(ReapOrphansTest, KillsOnlyTheVeryProcessThatWasRecorded) {
   LeftOver(dir.path(), truth, PidNamespace());
   EXPECT_THAT(ReapOrphans(dir.path()).killed, testing::ElementsAre(pid));
   EXPECT_TRUE((*bystander)->WaitExited(test::kPatience));
+}
+
+// Leaves this process `free` descriptors to open.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(std::size_t free) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit low = before_;
+    low.rlim_cur = 256;
+    ::setrlimit(RLIMIT_NOFILE, &low);
+    for (;;) {
+      UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      if (!fd) break;
+      taken_.push_back(std::move(fd));
+    }
+    taken_.resize(taken_.size() - free);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+  std::vector<UniqueFd> taken_;
+};
+
+TEST(ReapOrphansTest, OutOfDescriptorsNothingIsTakenForDead) {
+  const TempDirectory dir;
+  const Family family(dir.path(), {"hang"});
+  for (std::size_t free = 0; free < 8; ++free) {
+    ReapReport report;
+    {
+      const FewDescriptors few(free);
+      report = ReapOrphans(dir.path());
+    }
+    EXPECT_THAT(report.killed, IsEmpty()) << free;
+    EXPECT_EQ(report.directories_removed, 0) << free;
+    EXPECT_FALSE(test::Watched(family.child).AwaitEnd(std::chrono::milliseconds(0))) << free;
+    EXPECT_FALSE(fs::is_empty(dir.path())) << free;
+  }
+}
+
+TEST(ReapOrphansTest, OutOfDescriptorsWhatCouldNotBeKilledKeepsItsDirectory) {
+  for (std::size_t free = 0; free < 8; ++free) {
+    const TempDirectory dir;
+    Family family(dir.path(), {"leave-grandchild", "away", "stay"});
+    const test::Watched child(family.child);
+    const test::Watched grandchild(test::PidIn(family.lines.Await("child: grandchild")));
+    ASSERT_TRUE(family.parent->Signal(SIGKILL));
+    ASSERT_TRUE(child.AwaitEnd());
+    ASSERT_TRUE(family.parent->WaitExited(test::kPatience));
+    ReapReport report;
+    {
+      const FewDescriptors few(free);
+      report = ReapOrphans(dir.path());
+    }
+    if (!grandchild.AwaitEnd(std::chrono::milliseconds(0))) {
+      EXPECT_EQ(report.directories_removed, 0) << free;
+      EXPECT_FALSE(fs::is_empty(dir.path())) << free;
+    }
+    // With descriptors again, the same folder is cleaned up.
+    static_cast<void>(ReapOrphans(dir.path()));
+    EXPECT_TRUE(grandchild.AwaitEnd()) << free;
+    EXPECT_TRUE(fs::is_empty(dir.path())) << free;
+  }
 }
 
 TEST(ReapOrphansTest, LeavesOtherFilesAlone) {
