@@ -39,6 +39,7 @@ struct Token {
   int count = 1;
   // Every id of this step is known.
   [[nodiscard]] bool complete() const { return count > 0 && static_cast<int>(ids.size()) == count; }
+  // The most likely tokens, before any grammar; then the one chosen, where it is not among them.
   std::vector<TokenLogprob> top_logprobs;
 };
 

@@ -27,6 +27,10 @@ Result<Classification> ClassifyOne(TextModel& model, const std::string& prompt,
                                    GenerateConfig config) {
   config.max_tokens = 1;
   config.logprobs = std::max(config.logprobs, 1);
+  // The most likely token, whatever the caller's generations do.
+  config.temperature = 0.0;
+  config.stop.clear();
+  config.stop_tokens.clear();
   auto stream = model.Generate(prompt, config);
   if (!stream) return Fail(std::move(stream.error()));
   Classification best;

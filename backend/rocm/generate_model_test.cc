@@ -265,6 +265,20 @@ TEST_F(GenerateTest, BatchesAndClassificationsKeepTheirOrder) {
   }
 }
 
+TEST_F(GenerateTest, AnUnlikelyLabelIsNotCalledCertain) {
+  if (FindServerUnderTest().mock) GTEST_SKIP() << "the mock has no grammars";
+  Load(SmallConfig());
+  const std::vector<std::string> prompts = {"hello"};
+  // What the model would say is ruled out; sampling and stops are no business of a label's.
+  const auto labels = model_->Classify(prompts, {.temperature = 2.0,
+                                                 .stop = {" w129"},
+                                                 .stop_tokens = {394},
+                                                 .grammar = "root ::= \" w129\""});
+  ASSERT_TRUE(labels[0]) << ToString(labels[0].error());
+  EXPECT_NE(labels[0]->token_id, 598);
+  EXPECT_LT(labels[0]->logprob, -1.0);
+}
+
 TEST_F(GenerateTest, ErrorsAreOfTheCallThatMadeThem) {
   Load(SmallConfig(1, 256));
   const Answer bad = Ask(std::string(2000, 'x'), {.max_tokens = 2});

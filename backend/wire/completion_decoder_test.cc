@@ -44,6 +44,17 @@ TEST(CompletionDecoder, ReadsLogprobsOfEveryDialect) {
     EXPECT_EQ(first->top_logprobs[1].id, 394);
     EXPECT_NEAR(first->top_logprobs[1].logprob, -48.23, 0.01);
   }
+  // A grammar may rule out the most likely tokens: what was chosen is among the candidates still.
+  const auto constrained = DecodeStream(
+      Api::kNative,
+      Event(
+          R"({"content":" b","tokens":[7],"stop":false,"completion_probabilities":[{"id":7,)"
+          R"("token":" b","logprob":-9.5,"top_logprobs":[{"id":3,"token":"a","logprob":0.0}]}]})"));
+  ASSERT_EQ(constrained.deltas[0].top_logprobs.size(), 2U);
+  EXPECT_EQ(constrained.deltas[0].top_logprobs[0].id, 3);
+  EXPECT_EQ(constrained.deltas[0].top_logprobs[1].id, 7);
+  EXPECT_EQ(constrained.deltas[0].top_logprobs[1].text, " b");
+  EXPECT_DOUBLE_EQ(constrained.deltas[0].top_logprobs[1].logprob, -9.5);
   // After sampling the native API gives probabilities under other names.
   const auto sampled =
       DecodeStream(Api::kNative, BodyOf(ReadTestData("completion_nprobs_post.http")));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/wire/event_fields.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "backend/wire/json.h"
 
@@ -97,6 +99,15 @@ TokenLogprob ReadLogprob(object entry) {
   return out;
 }
 
+// The alternatives are the likeliest before any constraint: what a grammar made the server choose
+// need not be among them.
+void AppendChosen(object entry, std::vector<TokenLogprob>& alternatives) {
+  TokenLogprob chosen = ReadLogprob(entry);
+  const auto same = [&](const TokenLogprob& other) { return other.id == chosen.id; };
+  if (chosen.id < 0 || std::ranges::any_of(alternatives, same)) return;
+  alternatives.push_back(std::move(chosen));
+}
+
 // `[{id, token, logprob, top_logprobs: […]}]`: chat, /v1/completions and native alike; native says
 // `prob` and `top_probs` after sampling. The list of alternatives is that of the last token.
 void ReadLogprobEntries(element value, CompletionDelta& delta, bool take_ids) {
@@ -119,6 +130,7 @@ void ReadLogprobEntries(element value, CompletionDelta& delta, bool take_ids) {
           delta.top_logprobs.push_back(ReadLogprob(alternative));
         }
       }
+      AppendChosen(token, delta.top_logprobs);
     }
   }
 }
