@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/rocm/applied_settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <string_view>
 
 #include "backend/gpu/vram.h"
 #include "backend/http/control_client.h"
-#include "backend/wire/control_reply.h"
 
 namespace rocm {
 namespace {
@@ -25,6 +25,14 @@ std::string Join(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+// A build without any GPU says nothing of layers; the buffers show that it has said all it will.
+int OffloadedLayers(const llama_server::LogFacts& facts) {
+  const bool silent = facts.layers_offloaded < 0 && !facts.buffers.empty();
+  return silent && std::ranges::none_of(facts.devices, &llama_server::LoggedDevice::used)
+             ? 0
+             : facts.layers_offloaded;
 }
 
 // The predecessor's every-load crash came from tensors that went onto the processor's own GPU.
@@ -48,20 +56,14 @@ Result<void> CheckDevice(const LoadPlan& plan, const AppliedSettings& applied) {
 
 }  // namespace
 
-Result<Applied> ReadAppliedSettings(const llama_server::Server& server) {
-  const auto reply = http::ControlClient(server.endpoint()).GetOk("/props");
-  if (!reply) return Fail(reply.error());
-  const auto props = wire::ParseProps(reply->body);
-  if (!props) return Fail(props.error());
-
-  const llama_server::LogFacts facts = server.facts();
+Applied DescribeApplied(const wire::ServerProps& props, const llama_server::LogFacts& facts) {
   Applied applied;
-  applied.build = props->build_info.empty() ? facts.build : props->build_info;
+  applied.build = props.build_info.empty() ? facts.build : props.build_info;
   AppliedSettings& settings = applied.settings;
-  settings.slots = props->total_slots >= 0 ? props->total_slots : facts.slots;
+  settings.slots = props.total_slots >= 0 ? props.total_slots : facts.slots;
   settings.context_per_slot =
-      props->context_per_slot >= 0 ? props->context_per_slot : facts.context_per_slot;
-  settings.gpu_layers = facts.layers_offloaded;
+      props.context_per_slot >= 0 ? props.context_per_slot : facts.context_per_slot;
+  settings.gpu_layers = OffloadedLayers(facts);
   settings.flash_attention = facts.flash_attention;
   settings.kv_type_k = facts.kv_type_k;
   settings.kv_type_v = facts.kv_type_v;
@@ -86,6 +88,16 @@ Result<void> CheckApplied(const LoadPlan& plan, const AppliedSettings& applied) 
                     " were asked for: the model or the memory does not allow more");
   }
   return CheckDevice(plan, applied);
+}
+
+Result<Applied> VerifyServer(const LoadPlan& plan, const llama_server::Server& server) {
+  const auto reply = http::ControlClient(server.endpoint()).GetOk("/props");
+  if (!reply) return Fail(server.Explain(reply.error()));
+  const auto props = wire::ParseProps(reply->body);
+  if (!props) return Fail(server.Explain(props.error()));
+  Applied applied = DescribeApplied(*props, server.facts());
+  if (auto ok = CheckApplied(plan, applied.settings); !ok) return Fail(std::move(ok.error()));
+  return applied;
 }
 
 ProcessMemory ReadProcessMemory(pid_t pid, const std::optional<gpu::Device>& device) {

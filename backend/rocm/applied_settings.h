@@ -9,6 +9,7 @@
 #include "backend/llama_server/server.h"
 #include "backend/model.h"
 #include "backend/rocm/load_plan.h"
+#include "backend/wire/control_reply.h"
 
 namespace rocm {
 
@@ -17,12 +18,18 @@ struct Applied {
   std::string build;  // "b11669-Debian"
 };
 
-// What the running server says it applied: /props where it has an answer, else its log.
-[[nodiscard]] Result<Applied> ReadAppliedSettings(const llama_server::Server& server);
+// What a server says it applied: /props where it has an answer, else its log.
+[[nodiscard]] Applied DescribeApplied(const wire::ServerProps& props,
+                                      const llama_server::LogFacts& facts);
 
-// Whether that is what was planned. kDeviceError where the model went onto another device than the
-// pinned one; kInternal where the context or the slots differ.
+// Whether that is what was planned. kBackendUnavailable where a GPU was wanted and nothing went
+// onto one; kDeviceError where the model went onto another device than the pinned one;
+// kInvalidArgument or kInternal where the context or the slots differ.
 [[nodiscard]] Result<void> CheckApplied(const LoadPlan& plan, const AppliedSettings& applied);
+
+// Both, for a server that has just become ready.
+[[nodiscard]] Result<Applied> VerifyServer(const LoadPlan& plan,
+                                           const llama_server::Server& server);
 
 // What the server process holds: on its device where that is known and says so (the peak is then
 // the value of the moment), else resident in RAM. Zero where nothing tells.

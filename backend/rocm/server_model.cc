@@ -42,11 +42,10 @@ Result<std::unique_ptr<ServerModel>> ServerModel::Start(LoadPlan plan) {
   core->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)));
 
   std::unique_ptr<ServerModel> model(new ServerModel(std::move(plan), core));
-  const auto verified = ReadAppliedSettings(*core->server());
-  if (!verified) return Fail(core->server()->Explain(verified.error()));
-  model->applied_ = verified->settings;
-  model->server_build_ = verified->build;
-  if (auto ok = CheckApplied(model->plan_, model->applied_); !ok) return Fail(ok.error());
+  auto applied = VerifyServer(model->plan_, *core->server());
+  if (!applied) return Fail(std::move(applied.error()));
+  model->applied_ = std::move(applied->settings);
+  model->server_build_ = std::move(applied->build);
   if (restarter) restarter->Arm();
   model->restarter_ = std::move(restarter);
   if (model->plan_.estimate) {
