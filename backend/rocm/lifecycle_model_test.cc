@@ -199,6 +199,39 @@ TEST_F(LifecycleTest, AModelComesBackByPolicyAndOnlyAsOftenAsItSays) {
   EXPECT_EQ(model->Metrics().restarts, 2);
 }
 
+// A new process may find another machine than the first did: a device that is gone, say.
+TEST_F(LifecycleTest, ARestartedServerThatAppliesOtherSettingsIsNotTaken) {
+  const std::filesystem::path folder = std::filesystem::path(ChainModelPath()).parent_path();
+  const std::string changed = (folder / "changed").string();
+  const std::string wrapper = (folder / "wrapper").string();
+  LoadConfig config = SmallConfig(1, 32768);
+  std::ofstream(wrapper) << "#!/bin/sh\n[ -e '" << changed
+                         << "' ] && [ $# -gt 1 ] && set -- \"$@\" -np 2\n"
+                         << "exec '" << config.server_binary << "' \"$@\"\n";
+  std::filesystem::permissions(wrapper, std::filesystem::perms::owner_all);
+  config.server_binary = wrapper;
+  config.restart.max_restarts = 3;
+  config.restart.initial_backoff = milliseconds(10);
+  auto model = Load(config);
+  ASSERT_NE(model, nullptr);
+  std::ofstream(changed) << "yes";
+  auto& server_model = dynamic_cast<ServerModel&>(*model);
+  ASSERT_EQ(::kill(server_model.server()->pid(), SIGKILL), 0);
+  for (const TimePoint start = Now();
+       server_model.restarting() && Now() - start < milliseconds(20'000);) {
+    if (model->Metrics().restarts > 0) break;
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(server_model.restarting());
+  EXPECT_EQ(model->Metrics().restarts, 0);
+  EXPECT_FALSE(model->Alive());
+  EXPECT_EQ(model->Info().applied.slots, 1);
+  const auto after = model->Generate("hello", {});
+  ASSERT_FALSE(after);
+  EXPECT_FALSE(after.error().retryable);
+  std::filesystem::remove(changed);
+}
+
 TEST_F(LifecycleTest, ProgressIsReportedInOrderAndALoadCanBeCancelled) {
   LoadConfig config = SmallConfig();
   std::vector<LoadProgress::State> states;

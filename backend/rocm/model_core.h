@@ -6,6 +6,7 @@
 
 #include "backend/llama_server/server.h"
 #include "backend/rocm/active_streams.h"
+#include "backend/rocm/applied_settings.h"
 #include "backend/rocm/call_log.h"
 
 namespace rocm {
@@ -21,14 +22,25 @@ struct ModelCore {
     const std::lock_guard lock(mutex_);
     return server_;
   }
-  void set_server(std::shared_ptr<llama_server::Server> server) {
+  // What the latest server applied; stays when it is taken out.
+  [[nodiscard]] Applied applied() const {
+    const std::lock_guard lock(mutex_);
+    return applied_;
+  }
+  void set_server(std::shared_ptr<llama_server::Server> server, Applied applied) {
     const std::lock_guard lock(mutex_);
     server_ = std::move(server);
+    applied_ = std::move(applied);
+  }
+  void take_server() {
+    const std::lock_guard lock(mutex_);
+    server_ = nullptr;
   }
 
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<llama_server::Server> server_;
+  Applied applied_;
 };
 
 }  // namespace rocm

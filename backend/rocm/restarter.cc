@@ -17,10 +17,10 @@ struct Restarter::Notice {
   bool gave_up = false;
 };
 
-Restarter::Restarter(std::shared_ptr<ModelCore> core, llama_server::ServerConfig config)
-    : core_(std::move(core)), config_(std::move(config)), notice_(std::make_shared<Notice>()) {
-  config_.on_exit = exit_notice();
-  config_.load.on_progress = nullptr;  // promised to come from the loading thread
+Restarter::Restarter(std::shared_ptr<ModelCore> core, LoadPlan plan)
+    : core_(std::move(core)), plan_(std::move(plan)), notice_(std::make_shared<Notice>()) {
+  plan_.server.on_exit = exit_notice();
+  plan_.server.load.on_progress = nullptr;  // promised to come from the loading thread
 }
 
 Restarter::~Restarter() { Disarm(); }
@@ -60,7 +60,7 @@ bool Restarter::gave_up() const {
 }
 
 void Restarter::Run(std::stop_token stop) {
-  llama_server::RestartDecider decider(config_.load.restart);
+  llama_server::RestartDecider decider(plan_.server.load.restart);
   std::unique_lock lock(notice_->mutex);
   for (;;) {
     if (!notice_->changed.wait(lock, stop, [this] { return notice_->death.has_value(); })) return;
@@ -85,16 +85,19 @@ void Restarter::Run(std::stop_token stop) {
         break;
       }
       reason = started.error();
+      notice_->death.reset();  // of the one that did not start: answered by this loop
     }
   }
 }
 
 Result<void> Restarter::StartAgain(std::stop_token stop) {
-  llama_server::ServerConfig config = config_;
+  llama_server::ServerConfig config = plan_.server;
   config.load.stop = stop;
   auto server = llama_server::Server::Start(std::move(config));
   if (!server) return Fail(std::move(server.error()));
-  core_->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)));
+  auto applied = VerifyServer(plan_, **server);
+  if (!applied) return Fail(std::move(applied.error()));
+  core_->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)), std::move(*applied));
   return {};
 }
 

@@ -9,15 +9,17 @@
 #include <thread>
 
 #include "backend/llama_server/server.h"
+#include "backend/rocm/load_plan.h"
 #include "backend/rocm/model_core.h"
 
 namespace rocm {
 
-// Starts the server anew after it died by itself, as RestartPolicy says, on a thread of its own.
+// Starts the server anew after it died by itself, as RestartPolicy says, on a thread of its own. A
+// new one is held against the plan before calls get it: its GPU may be gone.
 // Calls in the meantime fail at once with kServerExited, retryable. Thread-safe.
 class Restarter {
  public:
-  Restarter(std::shared_ptr<ModelCore> core, llama_server::ServerConfig config);
+  Restarter(std::shared_ptr<ModelCore> core, LoadPlan plan);
   ~Restarter();
 
   // For ServerConfig::on_exit of the first server; later ones get theirs here.
@@ -37,7 +39,7 @@ class Restarter {
   [[nodiscard]] Result<void> StartAgain(std::stop_token stop);
 
   std::shared_ptr<ModelCore> core_;
-  llama_server::ServerConfig config_;
+  LoadPlan plan_;
   std::shared_ptr<Notice> notice_;
   std::jthread thread_;
 };

@@ -34,18 +34,16 @@ Result<std::unique_ptr<ServerModel>> ServerModel::Start(LoadPlan plan) {
   auto core = std::make_shared<ModelCore>();
   std::unique_ptr<Restarter> restarter;
   if (plan.server.load.restart.max_restarts > 0) {
-    restarter = std::make_unique<Restarter>(core, plan.server);
+    restarter = std::make_unique<Restarter>(core, plan);
     plan.server.on_exit = restarter->exit_notice();
   }
   auto server = llama_server::Server::Start(plan.server);
   if (!server) return Fail(std::move(server.error()));
-  core->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)));
+  auto applied = VerifyServer(plan, **server);
+  if (!applied) return Fail(std::move(applied.error()));
+  core->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)), std::move(*applied));
 
   std::unique_ptr<ServerModel> model(new ServerModel(std::move(plan), core));
-  auto applied = VerifyServer(model->plan_, *core->server());
-  if (!applied) return Fail(std::move(applied.error()));
-  model->applied_ = std::move(applied->settings);
-  model->server_build_ = std::move(applied->build);
   if (restarter) restarter->Arm();
   model->restarter_ = std::move(restarter);
   if (model->plan_.estimate) {
@@ -140,9 +138,10 @@ std::string ServerModel::ModelType() const { return plan_.model.architecture; }
 ModelInfo ServerModel::Info() const {
   ModelInfo info = plan_.model;
   info.backend = plan_.backend;
-  info.server_build = server_build_;
+  Applied applied = core_->applied();
+  info.server_build = std::move(applied.build);
   info.requested = plan_.server.load;
-  info.applied = applied_;
+  info.applied = std::move(applied.settings);
   return info;
 }
 
@@ -177,7 +176,7 @@ Result<void> ServerModel::Close() {
   core_->streams.CloseAll(ErrorCode::kClosed);
   const auto server = core_->server();
   if (server == nullptr) return {};
-  core_->set_server(nullptr);
+  core_->take_server();
   if (streaming) static_cast<void>(server->WaitExited(kSettle));
   auto report = server->Stop(plan_.server.load.stop_grace);
   if (!report) return Fail(std::move(report.error()));

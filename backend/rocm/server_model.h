@@ -58,8 +58,6 @@ class ServerModel final : public TextModel {
 
   const LoadPlan plan_;
   const std::shared_ptr<ModelCore> core_;
-  AppliedSettings applied_;
-  std::string server_build_;
   std::optional<MemoryReport> memory_report_;
   std::unique_ptr<Restarter> restarter_;  // only with a restart policy
   std::mutex close_mutex_;
