@@ -2,8 +2,10 @@
 // What a caller gets from a loaded model, exactly, on the chain model.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
+#include <memory>
 #include <stop_token>
 #include <thread>
 
@@ -64,6 +66,8 @@ class GenerateTest : public ::testing::Test {
     EXPECT_TRUE(stream) << ToString(stream.error());
     return ReadAll(*stream);
   }
+
+  pid_t ServerPid() { return dynamic_cast<ServerModel&>(*model_).server()->pid(); }
 
   // Polls until no slot is busy; how long that took.
   milliseconds TimeUntilIdle() {
@@ -226,6 +230,50 @@ TEST_F(GenerateTest, AStopTokenOfTheCallerAndADeadlineEndACall) {
   ASSERT_FALSE(late.end);
   EXPECT_EQ(late.end.error().code, ErrorCode::kDeadlineExceeded);
   EXPECT_LT(elapsed, milliseconds(200 + 250));
+}
+
+// A server that answers nothing for a while, and then as if nothing had been.
+class Pause {
+ public:
+  explicit Pause(pid_t pid) : pid_(pid) { ::kill(pid_, SIGSTOP); }
+  ~Pause() { ::kill(pid_, SIGCONT); }
+  Pause(const Pause&) = delete;
+  Pause& operator=(const Pause&) = delete;
+
+ private:
+  const pid_t pid_;
+};
+
+TEST_F(GenerateTest, AChatsDeadlineCountsTheTemplateToo) {
+  Load(SmallConfig(1, 32768));
+  const std::vector<Message> messages = {{"user", "hello"}};
+  const TimePoint start = Now();
+  auto pause = std::make_unique<Pause>(ServerPid());
+  std::jthread waker([&] {
+    std::this_thread::sleep_until(start + milliseconds(700));
+    pause.reset();
+  });
+  auto stream = model_->Chat(messages, {.max_tokens = 30000, .deadline = milliseconds(1'000)});
+  ASSERT_TRUE(stream) << ToString(stream.error());
+  const Answer late = ReadAll(*stream);
+  ASSERT_FALSE(late.end);
+  EXPECT_EQ(late.end.error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_LT(Now() - start, milliseconds(1'000 + 450));
+}
+
+TEST_F(GenerateTest, AChatWithoutADeadlineStallsLikeAnyCall) {
+  Load(SmallConfig());
+  const std::vector<Message> messages = {{"user", "hello"}};
+  {
+    const Pause pause(ServerPid());
+    const auto stream = model_->Chat(messages, {.stall_timeout = milliseconds(200)});
+    ASSERT_FALSE(stream);
+    EXPECT_EQ(stream.error().code, ErrorCode::kStalled) << ToString(stream.error());
+    const auto late = model_->Chat(messages, {.deadline = milliseconds(200)});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ErrorCode::kDeadlineExceeded) << ToString(late.error());
+  }
+  EXPECT_TRUE(model_->Chat(messages, {.max_tokens = 1}));
 }
 
 TEST_F(GenerateTest, FourAtOnceOnFourSlotsAreAllExact) {

@@ -1,31 +1,61 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include "backend/rocm/server_model.h"
 
-#include <algorithm>
 #include <chrono>
+#include <string>
+#include <utility>
 
+#include "backend/base/clock.h"
 #include "backend/http/control_client.h"
 #include "backend/rocm/applied_settings.h"
 #include "backend/rocm/batch.h"
 #include "backend/rocm/token_stream_source.h"
 #include "backend/wire/completion_request.h"
 #include "backend/wire/control_reply.h"
+#include "backend/wire/error_reply.h"
 
 namespace rocm {
 namespace {
-
-constexpr std::chrono::milliseconds kTemplateDeadline{10'000};
 
 // What a llama-server gets to notice that its streams are gone (it needs 6 ms). SIGTERM meanwhile
 // finds it holding its queue's lock, which its signal handler wants as well: one in ten hung.
 constexpr std::chrono::milliseconds kSettle{50};
 
-http::CallOptions CallOptionsFor(const GenerateConfig& config) {
+// The template is rendered in one go: a server that has not answered within the stall timeout has
+// stalled. Zero means none, of both.
+bool StallComesFirst(const GenerateConfig& config) {
+  return config.stall_timeout.count() > 0 &&
+         (config.deadline.count() <= 0 || config.stall_timeout < config.deadline);
+}
+
+Result<std::string> ApplyTemplate(const llama_server::Server& server, const std::string& request,
+                                  const GenerateConfig& config) {
+  const bool stalls = StallComesFirst(config);
   http::CallOptions options;
-  options.deadline = config.deadline.count() > 0 ? std::min(config.deadline, kTemplateDeadline)
-                                                 : kTemplateDeadline;
+  options.deadline = stalls ? config.stall_timeout : config.deadline;
   options.cancel = config.cancel;
-  return options;
+  const auto reply =
+      http::ControlClient(server.endpoint()).PostOk("/apply-template", request, options);
+  if (!reply && stalls && reply.error().code == ErrorCode::kDeadlineExceeded) {
+    return Fail(server.Explain(wire::MakeError(
+        ErrorCode::kStalled, "/apply-template: no answer from the server for " +
+                                 std::to_string(config.stall_timeout.count()) + " ms")));
+  }
+  if (!reply) return Fail(server.Explain(reply.error()));
+  auto prompt = wire::ParseTemplated(reply->body);
+  if (!prompt) return Fail(server.Explain(prompt.error()));
+  return prompt;
+}
+
+// Takes what has passed since `start` off the deadline.
+Result<void> Shorten(std::chrono::milliseconds& deadline, TimePoint start) {
+  if (deadline.count() <= 0) return {};
+  const std::chrono::milliseconds whole = deadline;
+  deadline -= std::chrono::floor<std::chrono::milliseconds>(Now() - start);
+  if (deadline.count() > 0) return {};
+  return Fail(wire::MakeError(
+      ErrorCode::kDeadlineExceeded,
+      "the call did not end within its deadline of " + std::to_string(whole.count()) + " ms"));
 }
 
 }  // namespace
@@ -110,17 +140,18 @@ Result<TokenStream> ServerModel::Chat(std::span<const Message> messages,
   }
   auto request = wire::BuildApplyTemplate(messages);
   if (!request) return Fail(std::move(request.error()));
-  const http::ControlClient client((*server)->endpoint());
-  const auto reply = client.PostOk("/apply-template", *request, CallOptionsFor(config));
-  const auto prompt = reply ? wire::ParseTemplated(reply->body) : Result<std::string>{};
-  if (!reply || !prompt) {
-    Error error = (*server)->Explain(reply ? prompt.error() : reply.error());
+  const TimePoint start = Now();
+  const auto prompt = ApplyTemplate(**server, *request, config);
+  GenerateConfig rest = config;
+  const auto in_time = Shorten(rest.deadline, start);
+  if (!prompt || !in_time) {
+    const Error& error = prompt ? in_time.error() : prompt.error();
     core_->calls.Failed(error);
-    return Fail(std::move(error));
+    return Fail(error);
   }
-  auto body = wire::BuildRequest(wire::Api::kNative, std::string_view(*prompt), config);
+  auto body = wire::BuildRequest(wire::Api::kNative, std::string_view(*prompt), rest);
   if (!body) return Fail(std::move(body.error()));
-  return Stream(wire::Api::kNative, std::move(*body), std::move(*server), config);
+  return Stream(wire::Api::kNative, std::move(*body), std::move(*server), rest);
 }
 
 std::vector<Result<Classification>> ServerModel::Classify(std::span<const std::string> prompts,
