@@ -180,6 +180,24 @@ TEST_F(GenerateTest, AStopTokenAmongHeldBackTextKeepsTheTextBeforeIt) {
   EXPECT_EQ(answer.text, " w333 w334 w335");
 }
 
+// The end of the generation flushes what was held back, and a token that ends it has no text.
+TEST_F(GenerateTest, TextHeldBackBeforeAnEndTokenThatIsAStopTokenIsNotLost) {
+  Load(SmallConfig());
+  const Answer answer =
+      Ask("hello?", {.max_tokens = 50, .stop = {" e2 and on"}, .stop_tokens = {2}});
+  ASSERT_TRUE(answer.end) << ToString(answer.end.error());
+  EXPECT_EQ(answer.text, "é€😀\xEF\xBF\xBD e0 e1 e2");
+  EXPECT_EQ(answer.end->matched_stop, "2");
+}
+
+TEST_F(GenerateTest, AStopTokenThatAStopStringCutsLeavesNothingBehind) {
+  Load(SmallConfig());
+  const Answer answer = Ask("hello", {.max_tokens = 10, .stop = {"35"}, .stop_tokens = {600}});
+  ASSERT_TRUE(answer.end) << ToString(answer.end.error());
+  EXPECT_EQ(answer.text, " w333 w334");
+  EXPECT_EQ(answer.end->matched_stop, "600");
+}
+
 TEST_F(GenerateTest, IgnoreEosGoesOnAndTemperatureDoesNotMatter) {
   Load(SmallConfig());
   const Answer warm = Ask("hello", {.max_tokens = 4, .temperature = 1.0, .seed = 7});

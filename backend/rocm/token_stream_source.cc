@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <string_view>
 
 #include "backend/http/control_client.h"
 #include "backend/wire/completion_request.h"
@@ -28,13 +29,26 @@ bool MayBeDeath(ErrorCode code) {
 
 }  // namespace
 
+std::string WithoutStopToken(const std::string& text, const Result<std::string>& piece,
+                             const std::vector<std::string>& stops) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  // Better to lose text than to deliver what the caller asked not to see.
+  if (!piece || piece->find(kReplacement) != std::string::npos) return {};
+  std::string own = *piece;
+  for (const std::string& stop : stops) own.resize(std::min(own.find(stop), own.size()));
+  // The server gives text whole or not at all: a token that the text does not end in, one that ends
+  // the generation, added nothing to it.
+  if (!text.ends_with(own)) return text;
+  return text.substr(0, text.size() - own.size());
+}
+
 TokenStream::Source::Source(std::shared_ptr<ModelCore> core,
                             std::shared_ptr<llama_server::Server> server,
                             http::StreamRequest request, const GenerateConfig& config)
     : core_(std::move(core)),
       server_(std::move(server)),
       stop_tokens_(config.stop_tokens),
-      text_may_be_held_back_(!config.stop.empty()),
+      stops_(config.stop),
       cancel_(config.cancel),
       stream_(server_->endpoint(), std::move(request)) {
   registered_ = core_->streams.Add(&stream_);
@@ -86,14 +100,12 @@ void TokenStream::Source::StopAtToken(const wire::CompletionDelta& delta, std::s
   stream_.Cancel(ErrorCode::kCancelled);
   token_.count = static_cast<int>(token_.ids.size());
   token_.text.clear();
-  if (!text_may_be_held_back_ || delta.text.empty()) return;
+  if (stops_.empty() || delta.text.empty()) return;
   const std::int32_t id = *matched_token_;
   const http::ControlClient client(server_->endpoint());
   const auto reply = client.PostOk("/detokenize", wire::BuildDetokenize({&id, 1}));
-  const auto piece = reply ? wire::ParseDetokenized(reply->body) : Result<std::string>{};
-  if (piece && delta.text.ends_with(*piece)) {
-    token_.text = delta.text.substr(0, delta.text.size() - piece->size());
-  }
+  const auto piece = reply ? wire::ParseDetokenized(reply->body) : Fail(reply.error());
+  token_.text = WithoutStopToken(delta.text, piece, stops_);
 }
 
 void TokenStream::Source::Conclude() {

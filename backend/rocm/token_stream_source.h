@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "backend/config.h"
 #include "backend/http/blocking_stream.h"
@@ -11,6 +13,13 @@
 #include "backend/rocm/model_core.h"
 
 namespace rocm {
+
+// `text`, which ends before the first of the `stops`, without the part that a stop token gave it.
+// `piece`: that token, detokenised; of a token that is but part of a character, a replacement
+// character.
+[[nodiscard]] std::string WithoutStopToken(const std::string& text,
+                                           const Result<std::string>& piece,
+                                           const std::vector<std::string>& stops);
 
 // The implementation of TokenStream: one BlockingStream, watched for stop tokens, its failure
 // joined with the fate of the server process. One thread at a time, except Cancel().
@@ -36,7 +45,7 @@ class TokenStream::Source {
   std::shared_ptr<ModelCore> core_;
   std::shared_ptr<llama_server::Server> server_;
   std::vector<std::int32_t> stop_tokens_;
-  bool text_may_be_held_back_ = false;  // stop strings are set
+  std::vector<std::string> stops_;  // for which the server holds text back
   std::stop_token cancel_;
   http::BlockingStream stream_;
   bool registered_ = false;
