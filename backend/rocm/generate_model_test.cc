@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <chrono>
 #include <memory>
@@ -253,7 +254,12 @@ TEST_F(GenerateTest, AStopTokenOfTheCallerAndADeadlineEndACall) {
 // A server that answers nothing for a while, and then as if nothing had been.
 class Pause {
  public:
-  explicit Pause(pid_t pid) : pid_(pid) { ::kill(pid_, SIGSTOP); }
+  explicit Pause(pid_t pid) : pid_(pid) {
+    ::kill(pid_, SIGSTOP);
+    // Its threads stop one by one.
+    siginfo_t stopped{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WNOWAIT);
+  }
   ~Pause() { ::kill(pid_, SIGCONT); }
   Pause(const Pause&) = delete;
   Pause& operator=(const Pause&) = delete;
