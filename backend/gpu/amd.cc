@@ -81,7 +81,7 @@ std::string MarketingName(const Places& places, const Card& card) {
   if (const auto name = ReadText(card.sysfs + "/product_name"); name && !name->empty()) {
     return *name;
   }
-  const std::string start = fmt::format("{:X},\t{:X},\t", card.device_id, card.revision);
+  const std::string start = fmt::format("{:04X},\t{:02X},\t", card.device_id, card.revision);
   for (const char* path : {"/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids"}) {
     const std::string table = "\n" + ReadText(places.At(path)).value_or("") + "\n";
     const std::size_t at = table.find("\n" + start);

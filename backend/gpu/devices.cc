@@ -73,16 +73,23 @@ Result<Device> ChooseDevice(const Inventory& inventory, Vendor vendor, std::stri
   if (pin.empty()) return *std::min_element(usable.begin(), usable.end(), Better);
 
   const std::optional<std::uint64_t> ordinal = OrdinalOf(pin, vendor);
+  const bool unclear =
+      vendor == Vendor::kNvidia && usable.size() > 1 && LowerCase(pin).starts_with("cuda");
   std::string all;
   for (const Device& device : usable) {
     const bool by_uuid = !device.uuid.empty() && LowerCase(device.uuid) == LowerCase(pin);
-    if (by_uuid || (ordinal && static_cast<std::uint64_t>(device.ordinal) == *ordinal)) {
+    if (by_uuid ||
+        (ordinal && !unclear && static_cast<std::uint64_t>(device.ordinal) == *ordinal)) {
       return device;
     }
     all += fmt::format("{}{}: {}", all.empty() ? "" : "; ", device.ordinal, Describe(device));
   }
   return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("no device '{}'; there are {}", pin.substr(0, 80), all));
+              fmt::format("{} '{}'; there are {}",
+                          unclear ? "CUDA counts the fastest card first and this list by bus, so "
+                                    "give a number of it or a uuid, not"
+                                  : "no device",
+                          pin.substr(0, 80), all));
 }
 
 std::string Describe(const Device& device) {

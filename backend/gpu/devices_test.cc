@@ -171,6 +171,24 @@ TEST(DevicesTest, WithoutKfdTheCardIsListedButNotForRocm) {
   EXPECT_FALSE(ChooseDevice(inventory, Vendor::kAmd));
 }
 
+TEST(DevicesTest, OfSeveralNvidiaCardsACudaNameIsUnclear) {
+  Inventory inventory;
+  for (int ordinal : {0, 1}) {
+    Device card;
+    card.vendor = Vendor::kNvidia;
+    card.ordinal = ordinal;
+    card.uuid = "GPU-" + std::to_string(ordinal);
+    inventory.devices.push_back(card);
+  }
+  const auto unclear = ChooseDevice(inventory, Vendor::kNvidia, "CUDA0");
+  ASSERT_FALSE(unclear);
+  EXPECT_THAT(unclear.error().message, HasSubstr("counts the fastest card first"));
+  EXPECT_EQ(ChooseDevice(inventory, Vendor::kNvidia, "1")->uuid, "GPU-1");
+  EXPECT_EQ(ChooseDevice(inventory, Vendor::kNvidia, "gpu-0")->ordinal, 0);
+  inventory.devices.pop_back();
+  EXPECT_TRUE(ChooseDevice(inventory, Vendor::kNvidia, "CUDA0"));
+}
+
 // As another user, since root may open everything.
 class OtherUser {
  public:

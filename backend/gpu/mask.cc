@@ -34,6 +34,7 @@ Mask Only(Runtime runtime, std::string_view variable, std::string value) {
 Mask Rocm(const Device& device) {
   Mask mask = Only(Runtime::kRocm, "ROCR_VISIBLE_DEVICES",
                    device.uuid.empty() ? std::to_string(device.ordinal) : device.uuid);
+  // No --device: a scenario that lifts the variable means all cards.
   mask.expected_device = "ROCm0";
   return mask;
 }
@@ -43,7 +44,7 @@ Mask Cuda(const Device& device) {
                    device.uuid.empty() ? std::to_string(device.ordinal) : device.uuid);
   // NVML counts by bus address; CUDA does only if told to.
   mask.set.emplace("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
-  mask.expected_device = "CUDA0";
+  mask.device_argument = mask.expected_device = "CUDA0";
   return mask;
 }
 
@@ -65,7 +66,7 @@ Result<Mask> Vulkan(std::string_view pin) {
                             pin.substr(0, 80)));
   }
   Mask mask = Only(Runtime::kVulkan, "GGML_VK_VISIBLE_DEVICES", std::string(number));
-  mask.expected_device = "Vulkan0";  // it is counted anew behind the mask
+  mask.device_argument = mask.expected_device = "Vulkan0";  // it is counted anew behind the mask
   return mask;
 }
 
@@ -80,11 +81,22 @@ Result<Mask> Sycl(std::string_view pin) {
   }
   Mask mask = Only(Runtime::kSycl, "ONEAPI_DEVICE_SELECTOR",
                    selector ? std::string(pin) : fmt::format("level_zero:{}", number));
-  mask.expected_device = "SYCL0";
+  mask.device_argument = mask.expected_device = "SYCL0";
   return mask;
 }
 
 }  // namespace
+
+std::string_view DeviceNamePrefix(Runtime runtime) {
+  switch (runtime) {
+    case Runtime::kRocm: return "ROCm";
+    case Runtime::kCuda: return "CUDA";
+    case Runtime::kVulkan: return "Vulkan";
+    case Runtime::kSycl: return "SYCL";
+    case Runtime::kCpu: break;
+  }
+  return "";
+}
 
 std::vector<std::string_view> MaskVariables(Runtime runtime) {
   switch (runtime) {

@@ -17,7 +17,9 @@ enum class Runtime { kRocm, kCuda, kVulkan, kSycl, kCpu };
 struct Mask {
   std::map<std::string, std::string> set;  // environment variables
   std::vector<std::string> cleared;        // that must not reach the child
-  std::string device_argument;             // for llama-server's --device; empty: none
+  // For llama-server's --device; empty: not given. The variables hide the runtime's other devices,
+  // this those of other runtimes that the same build may have.
+  std::string device_argument;
   // How the server's log will name the device: "ROCm0". Empty where that is not known.
   std::string expected_device;
   // The user's own pin, where it was left as it is: "HIP_VISIBLE_DEVICES=1". Empty otherwise.
@@ -25,6 +27,9 @@ struct Mask {
 
   friend bool operator==(const Mask&, const Mask&) = default;
 };
+
+// How llama-server's names of a runtime's devices begin: "ROCm", "CUDA". Empty for the processor.
+[[nodiscard]] std::string_view DeviceNamePrefix(Runtime runtime);
 
 // The variables that hide devices from a runtime, most specific first.
 [[nodiscard]] std::vector<std::string_view> MaskVariables(Runtime runtime);

@@ -77,6 +77,7 @@ TEST(MaskTest, VulkanIsPinnedByNumberOnly) {
     const Mask mask = MaskFor(Runtime::kVulkan, nullptr, pin, {}).value();
     EXPECT_THAT(mask.set, ElementsAre(Pair("GGML_VK_VISIBLE_DEVICES", "1")));
     EXPECT_EQ(mask.expected_device, "Vulkan0");
+    EXPECT_EQ(mask.device_argument, "Vulkan0") << "a build may have another backend, too";
   }
   EXPECT_EQ(
       MaskFor(Runtime::kVulkan, nullptr, "", {{"GGML_VK_VISIBLE_DEVICES", "0"}}).value().respected,

@@ -93,9 +93,12 @@ class Builder {
                           : capabilities_.all_layers_by_name() ? "all"
                                                                : "999");
     if (request_.device_argument.empty()) return {};
-    if (!capabilities_.Has("--device")) return Refuse("this llama-server has no --device");
-    Add("--device", request_.device_argument);
-    return {};
+    if (capabilities_.Has("--device")) {
+      Add("--device", request_.device_argument);
+    } else if (request_.device_argument == "none") {
+      return Refuse("this llama-server has no --device");
+    }
+    return {};  // one that is pinned by the environment is checked once it runs
   }
 
   Result<void> AddAttention() {

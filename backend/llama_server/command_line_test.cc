@@ -131,8 +131,11 @@ TEST(CommandLineTest, RefusesWhatItCannotSay) {
   load.flash_attention = FlashAttention::kOn;
   EXPECT_THAT(refusal(Capabilities(), load, 1, 1), HasSubstr("flash attention"));
   const LoadConfig plain;
+  EXPECT_TRUE(BuildCommandLine(
+      {.capabilities = Old(), .load = plain, .model_path = "m", .device_argument = "ROCm0"}))
+      << "the environment pins it too";
   const auto device = BuildCommandLine(
-      {.capabilities = Old(), .load = plain, .model_path = "m", .device_argument = "ROCm0"});
+      {.capabilities = Old(), .load = plain, .model_path = "m", .device_argument = "none"});
   ASSERT_FALSE(device);
   EXPECT_THAT(device.error().message, HasSubstr("--device"));
   EXPECT_FALSE(BuildCommandLine({.capabilities = Old(), .load = plain, .model_path = ""}));

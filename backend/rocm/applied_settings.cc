@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "backend/gpu/mask.h"
 #include "backend/gpu/vram.h"
 #include "backend/http/control_client.h"
 
@@ -43,9 +44,16 @@ Result<void> CheckDevice(const LoadPlan& plan, const AppliedSettings& applied) {
                 "llama-server put no layer on a GPU: is it a build with " + plan.backend +
                     " support? Use one, or the backend \"cpu\"");
   }
-  if (plan.expected_device.empty() || applied.devices.empty()) return {};
+  const std::string_view prefix = gpu::DeviceNamePrefix(plan.runtime);
   for (const std::string& name : applied.devices) {
-    if (name != plan.expected_device) {
+    if (!name.starts_with(prefix)) {
+      return Fail(ErrorCode::kDeviceError,
+                  "llama-server put the model on " + Join(applied.devices) + ", not on a " +
+                      std::string(prefix) +
+                      " device: its build has several backends. Pin a device, or use a build with "
+                      "this backend alone");
+    }
+    if (!plan.expected_device.empty() && name != plan.expected_device) {
       return Fail(ErrorCode::kDeviceError, "llama-server put the model on " +
                                                Join(applied.devices) + " where " +
                                                plan.expected_device + " was pinned");

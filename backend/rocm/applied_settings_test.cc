@@ -48,8 +48,16 @@ TEST(AppliedSettingsTest, AServerOnAGpuIsTaken) {
   LoadPlan plan = PlanFor("vulkan");
   const auto checked = CheckApplied(plan, applied);
   EXPECT_TRUE(checked) << ToString(checked.error());
+  plan.runtime = gpu::Runtime::kVulkan;
+  EXPECT_TRUE(CheckApplied(plan, applied));
   plan.expected_device = "Vulkan1";
   EXPECT_EQ(CheckApplied(plan, applied).error().code, ErrorCode::kDeviceError);
+  // A build with several backends takes the first of them.
+  plan = PlanFor("rocm");
+  plan.runtime = gpu::Runtime::kRocm;
+  const auto other = CheckApplied(plan, applied);
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("not on a ROCm device"));
 }
 
 TEST(AppliedSettingsTest, ASilentLogProvesNothing) {

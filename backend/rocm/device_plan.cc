@@ -83,7 +83,9 @@ Result<DevicePlan> PlanDevice(BackendKind kind, const LoadConfig& config,
   plan.mask = std::move(*mask);
   // With the user's own mask in force the server may see another device than the one chosen here.
   if (!plan.mask.respected.empty()) plan.device.reset();
-  if (plan.device) {
+  // A processor's own GPU takes its memory from the machine's; what is set aside for it says
+  // little.
+  if (plan.device && plan.device->kind == gpu::Kind::kDiscrete) {
     if (const auto memory = gpu::ReadCardMemory(*plan.device, places)) {
       plan.free_device_bytes = memory->free();
     }

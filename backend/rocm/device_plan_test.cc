@@ -34,6 +34,16 @@ TEST(DevicePlanTest, TheDiscreteCardIsPinnedInWhateverOrderTheyCome) {
   }
 }
 
+TEST(DevicePlanTest, AProcessorsOwnGpuIsNotHeldAgainstWhatIsSetAsideForIt) {
+  gpu::FakeMachine machine;
+  machine.AddGpu(gpu::FakeMachine::RyzenGraphics());
+  const auto plan = PlanDevice(BackendKind::kRocm, {}, {}, machine.places());
+  ASSERT_TRUE(plan) << ToString(plan.error());
+  ASSERT_TRUE(plan->device);
+  EXPECT_EQ(plan->device->kind, gpu::Kind::kIntegrated);
+  EXPECT_FALSE(plan->free_device_bytes);
+}
+
 TEST(DevicePlanTest, WithoutAGpuTheReasonsAreGivenAndTheCpuStillWorks) {
   const gpu::FakeMachine machine;
   const auto plan = PlanDevice(BackendKind::kRocm, {}, {}, machine.places());

@@ -76,6 +76,7 @@ Result<LoadPlan> PlanLoad(BackendKind kind, const std::string& path, const LoadC
   plan.server.cleared_environment = std::move(device->mask.cleared);
   plan.server.device_argument = std::move(device->mask.device_argument);
   plan.expected_device = std::move(device->mask.expected_device);
+  plan.runtime = RuntimeOf(kind);
   plan.device = std::move(device->device);
   return plan;
 }

@@ -7,6 +7,7 @@
 #include "backend/config.h"
 #include "backend/gguf/estimate.h"
 #include "backend/gpu/devices.h"
+#include "backend/gpu/mask.h"
 #include "backend/llama_server/server.h"
 #include "backend/model.h"
 #include "backend/rocm/server_backend.h"
@@ -20,6 +21,7 @@ struct LoadPlan {
   llama_server::ServerConfig server;
   // The device the model is pinned to, as the server's log will name it; empty: not pinned.
   std::string expected_device;
+  gpu::Runtime runtime = gpu::Runtime::kCpu;     // whose devices may be used
   std::optional<gpu::Device> device;             // where this library can see it
   std::optional<gguf::MemoryEstimate> estimate;  // where the metadata describes a transformer
 };

@@ -23,18 +23,6 @@ using rocm::llama_server::ListedDevice;
 
 double GiB(std::uint64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
 
-// What llama-server calls the devices of a backend.
-std::string_view NamePrefix(rocm::BackendKind kind) {
-  switch (kind) {
-    case rocm::BackendKind::kRocm: return "ROCm";
-    case rocm::BackendKind::kCuda: return "CUDA";
-    case rocm::BackendKind::kVulkan: return "Vulkan";
-    case rocm::BackendKind::kSycl: return "SYCL";
-    case rocm::BackendKind::kCpu: break;
-  }
-  return "";
-}
-
 std::optional<rocm::BackendKind> KindNamed(std::string_view name) {
   for (const auto kind :
        {rocm::BackendKind::kRocm, rocm::BackendKind::kCuda, rocm::BackendKind::kVulkan,
@@ -57,7 +45,7 @@ rocm::Result<ListedDevice> Pick(rocm::BackendKind kind, const rocm::gpu::Mask& m
                                 const TargetOptions& options, const std::string& binary,
                                 const std::vector<ListedDevice>& listed,
                                 const std::map<std::string, std::string>& set) {
-  const std::string_view prefix = NamePrefix(kind);
+  const std::string_view prefix = rocm::gpu::DeviceNamePrefix(rocm::RuntimeOf(kind));
   for (const ListedDevice& device : listed) {
     const bool wanted = mask.expected_device.empty() ? device.name.starts_with(prefix)
                                                      : device.name == mask.expected_device;
@@ -78,6 +66,16 @@ rocm::Result<ListedDevice> Pick(rocm::BackendKind kind, const rocm::gpu::Mask& m
                     fmt::format("{} has no {} support, or sees no such device: it lists {}; take "
                                 "a build with it, or --backend cpu",
                                 binary, rocm::ToString(kind), Names(listed)));
+}
+
+// Without a pin llama-server spreads a model over all it sees, so no single one says what fits.
+bool MayUseSeveral(rocm::BackendKind kind, const rocm::gpu::Mask& mask,
+                   const std::vector<ListedDevice>& listed) {
+  const std::string_view prefix = rocm::gpu::DeviceNamePrefix(rocm::RuntimeOf(kind));
+  return mask.expected_device.empty() &&
+         std::ranges::count_if(listed, [&](const ListedDevice& device) {
+           return device.name.starts_with(prefix);
+         }) > 1;
 }
 
 std::optional<std::uint64_t> AvailableMemory() {
@@ -120,7 +118,9 @@ rocm::Result<Room> FindRoom(const TargetOptions& options, const ServerSettings& 
   const auto picked = Pick(*kind, plan->mask, options, *binary, **listed, settings.environment);
   if (!picked) return tl::unexpected(picked.error());
   if (room.label.empty()) room.label = fmt::format("{}: {}", picked->name, picked->description);
-  if (!room.free_bytes) room.free_bytes = picked->free_bytes;
+  if (!room.free_bytes && !MayUseSeveral(*kind, plan->mask, **listed)) {
+    room.free_bytes = picked->free_bytes;
+  }
   return room;
 }
 

@@ -134,7 +134,8 @@ std::int64_t ReadTensors(Reader& in, std::uint64_t count, ModelFile& model,
     }
     const auto type = in.Number<std::uint32_t>();
     const auto offset = static_cast<std::int64_t>(in.Number<std::uint64_t>());
-    std::int64_t bytes = elements;
+    // Of a type that is not in the table only the place is checked.
+    std::int64_t bytes = 0;
     for (std::size_t t = 0; t < kTypes.size(); ++t) {
       if (kTypes[t].id != type) continue;
       bytes = elements / kTypes[t].block * kTypes[t].bytes;
