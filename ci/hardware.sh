@@ -7,9 +7,11 @@
 # NVIDIA through CUDA, AMD through HIP, any card through Vulkan, else the processor: what
 # ROCM_LLAMA_SERVER_PATH names, else the best of PATH, the pack and Debian's packages.
 # Writes into $OUT, or results/hardware/<utc>. Ends within the budget (540 s): what does not fit is
-# dropped, the least important first, and named. Exit: the first that is not 0 of all steps.
+# dropped, the least important first, and named. Exit: the first that is not 0 of all steps; 130 when
+# stopped by a signal: the summary then says how far it came.
 . "$(dirname "$0")/lib.sh"
 . "$root/ci/lib_models.sh"
+catch_stops
 started=$SECONDS
 budget=540 shape="" type=q4_0 model="" plan="" pack_only=""
 pack=$root/build/hardware/pass.tar.gz
@@ -75,7 +77,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/rocm-hardware.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 out=${OUT:-$root/results/hardware/$(date -u +%Y%m%dT%H%M%SZ)}
 mkdir -p "$out/runs"
-exec > >(tee "$out/hardware.log") 2>&1
+exec > >(tee -i "$out/hardware.log") 2>&1  # it outlives a Ctrl-C, for the summary
 
 packed=""
 if [ -f "$pack" ]; then
@@ -133,7 +135,7 @@ find_server() {
   elif [ "$best" -lt 0 ]; then kind=cpu; fi
   if [ -n "$kind" ]; then
     if [ "$kind" = cpu ]; then kind=""; fi
-    if timeout 150 "$root/ci/llama_server_debian.sh" "$cache/llama-server" ${kind:+"$kind"}; then
+    if limited 150 10 "$root/ci/llama_server_debian.sh" "$cache/llama-server" ${kind:+"$kind"}; then
       consider "$cache/llama-server/llama-server${kind:+-${kind#--}}"
     else
       printf 'Debian does not deliver llama-server %s: going on with what there is\n' "$kind"
@@ -182,6 +184,7 @@ run_step() {
   while [ "$1" != -- ]; do options+=("$1"); shift; done
   shift
   files=("$@")
+  if [ -n "$stopped" ]; then note "$name" "not run: stopped"; return 0; fi
   if [ ! -e "${files[0]}" ]; then note "$name" "not in this tree: ${files[0]#"$root/"}"; return 0; fi
   time=$(($(left) - report_time))
   for rounds in "" 6 4 2; do
@@ -200,12 +203,13 @@ run_step() {
   # An interrupted run keeps what it has. The first ones, on a device of unknown speed, must leave
   # something for those behind them.
   [ -n "$learned" ] || time=$((time / 2))
-  timeout --signal=INT --kill-after=10 "$time" "$bench" run "${files[@]}" "${target[@]}" \
+  limited "$time" 10 "$bench" run "${files[@]}" "${target[@]}" \
     --model "$model" --out "$out/runs" --quiet --prometheus-textfile "$scratch" \
     "${calibrated[@]}" ${rounds:+--rounds "$rounds"} "${options[@]}" || rc=$?
   case $rc in
     0) note "$name" "done${rounds:+, $rounds rounds}" ;;
-    124 | 130) note "$name" "CUT at the budget; its run file is partial" ;;
+    124) note "$name" "CUT at the budget; its run file is partial" ;;
+    130) note "$name" "STOPPED by a signal; its run file is partial" ;;
     *) note "$name" "exit $rc"; keep "$rc" ;;
   esac
 }
@@ -224,7 +228,7 @@ all() { find "$root/scenarios/$1" -name '*.json' 2>/dev/null | sort | grep . || 
 
 step "calibrate"
 if [ -z "$plan" ]; then
-  if timeout 120 "$bench" calibrate --streams 1 4 16 --out "$out/calibration.json"; then
+  if limited 120 10 "$bench" calibrate --streams 1 4 16 --out "$out/calibration.json"; then
     calibrated=(--calibration "$out/calibration.json")
   else
     note calibrate "failed (see above): no error bounds"
@@ -271,13 +275,14 @@ fi
 step "report"
 mapfile -t files < <(find "$out/runs" -name '*.jsonl' | sort)
 if [ ${#files[@]} -gt 0 ]; then
-  if timeout "$((report_time + 60))" /usr/bin/python3 "$root/reports/report.py" "${files[@]}" --out "$out/report"; then
+  if limited "$((report_time + 60))" 10 /usr/bin/python3 "$root/reports/report.py" "${files[@]}" --out "$out/report"; then
     note report "$out/report/FINDINGS.md"
   else
     note report "not made here; elsewhere: rocm-bench report $out/runs/*.jsonl --out DIR"
   fi
 fi
 
+[ -z "$stopped" ] || keep 130
 step "summary: $((SECONDS - started)) s of $budget"
 printf '%s\n' "${summary[@]}"
 exit "$exit_code"

@@ -13,6 +13,28 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 step() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }
 
+# After catch_stops an INT or TERM sets `stopped` and interrupts what `limited` runs; the script
+# itself goes on to its end, which says what was cut.
+stopped="" child=""
+catch_stops() { trap 'stopped=1; [ -z "$child" ] || kill -INT "$child" 2>/dev/null || :' INT TERM; }
+
+# limited SECONDS GRACE COMMAND…: interrupted after SECONDS (124) or by a stop (130), killed GRACE
+# later; nothing is begun after a stop. In the background, since `timeout` has a process group of its
+# own, which neither Ctrl-C nor systemd's signal reaches, and the shell hears them only in `wait`.
+limited() {
+  local rc
+  [ -z "$stopped" ] || return 130
+  timeout --signal=INT --kill-after="$2" "$1" "${@:3}" &
+  child=$!
+  while :; do
+    rc=0
+    wait "$child" || rc=$?
+    kill -0 "$child" 2>/dev/null || break  # else a signal ended the wait alone
+  done
+  child=""
+  return "$rc"
+}
+
 # build PRESET [TARGET…]: configure when needed, then build; quiet unless it fails. What
 # ROCM_CMAKE_ARGUMENTS holds is given to CMake.
 build() {

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -61,3 +62,22 @@ class Listening:
 def get(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.read()
+
+
+def interruptible():
+    """For preexec_fn: a shell cannot trap what its parent had told it to ignore."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
+
+
+def processes_with(text):
+    """Command lines that hold the text."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended
+            continue
+        if text in line:
+            found.append(line)
+    return found

@@ -4,10 +4,12 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import time
 
 import pytest
+from services import eventually, interruptible, processes_with
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ["ROCM_TEST_BIN_DIR"])
@@ -22,15 +24,20 @@ def chain(tmp_path):
     return path
 
 
-def hardware(tmp_path, *arguments, code=0):
+def bare_machine(tmp_path, *mock_arguments):
     """Nothing but the mock to choose from: no pack, no cache, nothing to fetch."""
     server = tmp_path / "llama-server"
-    server.write_text(f'#!/bin/sh\nexec {BIN}/mock-llama-server "$@"\n')
+    server.write_text(f'#!/bin/sh\nexec {BIN}/mock-llama-server {" ".join(mock_arguments)} "$@"\n')
     server.chmod(0o755)
+    return {**os.environ, "ROCM_BENCH_PROGRAM": str(BIN / "rocm-bench"),
+            "OUT": str(tmp_path / "out"), "ROCM_BENCH_CACHE": str(tmp_path / "cache"),
+            "ROCM_LLAMA_SERVER_PATH": str(server)}
+
+
+def hardware(tmp_path, *arguments, code=0):
     done = subprocess.run(
         [ROOT / "ci/hardware.sh", *map(str, arguments)], capture_output=True, text=True, timeout=200,
-        env={**os.environ, "ROCM_BENCH_PROGRAM": str(BIN / "rocm-bench"), "OUT": str(tmp_path / "out"),
-             "ROCM_BENCH_CACHE": str(tmp_path / "cache"), "ROCM_LLAMA_SERVER_PATH": str(server)})
+        env=bare_machine(tmp_path))
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -60,6 +67,22 @@ def test_a_pass_ends_within_its_budget_and_says_what_it_dropped(tmp_path, chain)
     assert (out / "report/FINDINGS.md").exists() and (out / "hardware.log").exists()
     assert (out / "calibration.json").exists()
     assert len(list((out / "runs").glob("*.jsonl"))) >= 4
+
+
+def test_a_stop_ends_the_step_and_then_the_pass(tmp_path, chain):
+    """As `systemctl stop` does it: the signal reaches the shell alone."""
+    running = subprocess.Popen(
+        [ROOT / "ci/hardware.sh", "--budget", "300", "--model", chain], stdout=subprocess.PIPE,
+        text=True, preexec_fn=interruptible, env=bare_machine(tmp_path, "--mock-token-ms", "200"))
+    runs = tmp_path / "out/runs"
+    assert eventually(lambda: any("server_ready" in p.read_text() for p in runs.glob("*.jsonl")), 60)
+    running.send_signal(signal.SIGINT)
+    text, _ = running.communicate(timeout=30)
+    assert running.returncode == 130, text
+    assert steps_of(text)["exact"] == "STOPPED by a signal; its run file is partial"
+    assert steps_of(text)["slots"] == "not run: stopped"
+    assert '"status":"partial"' in next(runs.glob("*.jsonl")).read_text()
+    assert not processes_with(str(tmp_path))
 
 
 def test_no_room_is_said_before_anything_is_written(tmp_path):
