@@ -75,11 +75,12 @@ if [ ! -x "$keep/$key/llama-server" ]; then
 fi
 touch "$keep/$key"  # used now
 
-# The oldest go, but for the one that the nights compare with.
-good=$(readlink -f "$keep/good" 2>/dev/null || :)
+# The oldest go, but for the one that the nights compare with: nightly.sh links the program itself,
+# beside the folder of binaries.
+good=$(readlink -f "$(dirname "$keep")/good" 2>/dev/null || :)
 mapfile -t old < <(find "$keep" -mindepth 1 -maxdepth 1 -type d ! -name '*.part.*' -printf '%T@ %p\n' |
   sort -rn | cut -d' ' -f2- | tail -n "+$((${ROCM_BENCH_KEEP:-30} + 1))")
 for one in "${old[@]}"; do
-  [ "$(readlink -f "$one")" = "$good" ] || rm -rf "$one"
+  [ "$(readlink -f "$one")/llama-server" = "$good" ] || rm -rf "$one"
 done
 printf '%s\n' "$keep/$key/llama-server"

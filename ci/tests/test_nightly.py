@@ -256,11 +256,12 @@ def test_a_binary_is_built_once_for_each_commit_and_flags(checkout, tmp_path):
 
 def test_the_last_binaries_are_kept_and_the_good_one(checkout, tmp_path):
     source, environment, _ = checkout
-    keep = tmp_path / "keep"
+    keep = tmp_path / "state/binaries"
     for index in range(5):
         (keep / f"old{index}").mkdir(parents=True)
+        (keep / f"old{index}/llama-server").write_text("")
         os.utime(keep / f"old{index}", (1000 + index, 1000 + index))
-    (keep / "good").symlink_to("old0")
+    (tmp_path / "state/good").symlink_to(keep / "old0/llama-server")  # as nightly.sh does
     script("build_llama_server.sh", source, "--variant", "cpu", "--keep", keep, ROCM_BENCH_KEEP="3",
            **environment)
     left = sorted(path.name for path in keep.iterdir() if path.name.startswith("old"))
