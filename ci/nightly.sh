@@ -8,9 +8,10 @@
 # Options: --suite FILE, --synthetic SHAPE [--type T], --backend B, --device D, --state DIR,
 # --pushgateway URL, --instance NAME, --wait; after `--`: arguments for `rocm-bench run`.
 # Exit: 0 green · 1 a check failed or a regression is confirmed · 2 bad input · 3 backend failed ·
-# 4 not a valid measurement · 75 another night is running · 77 SKIPPED: the model is not there.
+# 4 not a valid measurement, or cut · 75 another night is running · 77 SKIPPED: the model is not there.
 . "$(dirname "$0")/lib.sh"
 . "$root/ci/lib_models.sh"
+catch_stops
 started=$SECONDS
 budget=4h state=$cache/nightly suite=$root/scenarios/suites/nightly.txt
 source_dir="" variant=rocm target="" model="" shape="" type=q4_0 gateway="" instance="" wait_for="" more=()
@@ -52,7 +53,7 @@ if ! flock --nonblock 9; then
   holder=$(cat "$state/night" 2>/dev/null || echo "another night")
   [ -n "$wait_for" ] || die "$holder is running with $state; --wait waits for its end" 75
   printf 'waiting: %s is running\n' "$holder"
-  flock 9
+  limited 0 5 flock 9 || die "stopped while waiting" 4
   started=$SECONDS  # the budget is this night's
 fi
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
@@ -91,8 +92,10 @@ target_args=(--target "$target" "${more[@]}")
 binary=""
 if [ -n "$source_dir" ]; then
   step "llama-server from $source_dir, $variant"
-  binary=$("$root/ci/build_llama_server.sh" "$source_dir" --variant "$variant" --keep "$state/binaries") ||
+  limited 0 10 "$root/ci/build_llama_server.sh" "$source_dir" --variant "$variant" \
+    --keep "$state/binaries" 9>&- >"$scratch/binary" ||
     { rc=$?; say "the build of llama-server failed (see above)"; finish "$rc" "build failed"; }
+  binary=$(cat "$scratch/binary")
 elif [ "$target" = llama-server ]; then
   case " ${more[*]} " in
     *" --server-binary "*) ;;
@@ -155,8 +158,8 @@ done
 rc=0
 measure() {  # OPTION-OR-FILE…
   local its=0
-  timeout --signal=INT --kill-after=30 "$(($(left) > 30 ? $(left) - 30 : 1))" "$bench" run "$@" \
-    "${target_args[@]}" --out "$state/runs" --quiet --prometheus-textfile "$scratch" 9>&- || its=$?
+  limited "$(($(left) > 30 ? $(left) - 30 : 1))" 30 "$bench" run "$@" "${target_args[@]}" \
+    --out "$state/runs" --quiet --prometheus-textfile "$scratch" 9>&- || its=$?
   if [ "$its" = 124 ]; then
     its=130
     say "CUT at the budget: the run is partial"
@@ -167,6 +170,12 @@ step "run: $((${#chosen[@]} + ${#fewer[@]})) scenarios, about $planned s"
 [ ${#chosen[@]} -eq 0 ] || measure "${chosen[@]}"
 for one in "${fewer[@]}"; do measure "${one#* }" --rounds "${one%% *}"; done
 mapfile -t runs < <(find "$state/runs" -maxdepth 1 -name '*.jsonl' -newer "$state/night" | sort)
+go_on() {
+  [ -n "$stopped" ] || return 0
+  say "STOPPED by a signal; measured: ${runs[*]:-nothing}"
+  finish 4 "partial"
+}
+go_on
 if [ ${#runs[@]} -eq 0 ]; then
   say "the run could not begin (exit $rc, see above)"
   finish "$rc" "no run"
@@ -183,39 +192,65 @@ step "trends"
 "$bench" history --results "$state/runs" --out "$state/history.jsonl" || say "no trends (see above)"
 /usr/bin/python3 "$root/ci/nightly_confirm.py" "$state/history.jsonl" "$scratch" "${runs[@]}" >"$scratch/suspects" ||
   say "the trends could not be read"
-while IFS=$'\t' read -r _ reason; do say "early warning: $reason"; done <"$scratch/suspects"
+confirmed="" unsettled=""
+unsettle() { unsettled=1; say "$*"; }
+while IFS=$'\t' read -r file reason; do
+  say "early warning: $reason"
+  [ "$file" != - ] || unsettle "cannot be confirmed by an A/B: ${reason%%: *}"
+done <"$scratch/suspects"
 
-confirmed=""
+# confirm SCENARIO: sets `confirmed`, or `unsettled` where the A/B clears nothing.
+confirm() {
+  local name rounds=10 seconds time its=0 made
+  name=$(basename "$1" .json)
+  seconds=$(seconds_of "$1" || :)
+  time=$(($(left) - 60))
+  while [ "${seconds:-0}" -gt "$time" ] && [ "$rounds" -gt 6 ]; do
+    rounds=$((rounds - 2))
+    seconds=$(seconds_of "$1" --rounds "$rounds" || :)
+  done
+  if [ -z "$seconds" ]; then
+    unsettle "not confirmed: an A/B of $name cannot be planned (see above)"
+    return
+  fi
+  if [ "$seconds" -gt "$time" ] || [ "$time" -lt 10 ]; then
+    unsettle "not confirmed: an A/B of $name takes about $seconds s and $time s are left"
+    return
+  fi
+  step "A/B of $name: $rounds rounds, about $seconds s"
+  touch "$scratch/begun"
+  limited "$time" 30 "$bench" run "$1" "${target_args[@]}" --variant "baseline=$good" \
+    --variant "candidate=$binary" --rounds "$rounds" --out "$state/confirm" --quiet 9>&- || its=$?
+  made=$(find "$state/confirm" -maxdepth 1 -name '*.jsonl' -newer "$scratch/begun" -print -quit)
+  say "A/B of $name against $good: exit $its"
+  if [ "$its" = 0 ]; then return; fi
+  if [ "$its" = 1 ] && [ -n "$made" ] &&
+    /usr/bin/python3 "$root/ci/nightly_confirm.py" --regressed "$made"; then
+    confirmed=1
+  elif [ "$its" = 1 ]; then
+    unsettle "the A/B of $name failed without a regression, see ${made:-above}"
+  else
+    unsettle "not confirmed: the A/B of $name did not end well, see ${made:-above}"
+  fi
+}
+
 good=$(readlink -f "$state/good" 2>/dev/null || :)
-if [ -s "$scratch/suspects" ]; then
-  if [ -z "$good" ] || [ ! -x "$good" ]; then
-    say "not confirmed: there is no last good binary yet"
-  elif cmp -s "$good" "$(readlink -f "${binary:-/nonexistent}" || :)"; then
+mapfile -t asked < <(cut -f1 "$scratch/suspects" | sed '/^-$/d' | sort -u)
+if [ ${#asked[@]} -gt 0 ]; then
+  if [ -z "$binary" ]; then
+    unsettle "not confirmed: no binary of this night to compare with"
+  elif [ -z "$good" ] || [ ! -x "$good" ]; then
+    unsettle "not confirmed: there is no last good binary yet; to name one: ln -s BINARY $state/good"
+  elif cmp -s "$good" "$(readlink -f "$binary")"; then
     say "not confirmed: this is the last good binary itself, so look at what else changed (driver, kernel, power cap): docs/nightly.md"
   else
-    mapfile -t asked < <(cut -f1 "$scratch/suspects" | sort -u)
     for one in "${asked[@]}"; do
-      ab_rounds=10
-      seconds=$(seconds_of "$one" || :)
-      time=$(($(left) - 60))
-      while [ "${seconds:-0}" -gt "$time" ] && [ "$ab_rounds" -gt 6 ]; do
-        ab_rounds=$((ab_rounds - 2))
-        seconds=$(seconds_of "$one" --rounds "$ab_rounds" || :)
-      done
-      if [ "${seconds:-0}" -gt "$time" ] || [ "$time" -lt 10 ]; then
-        say "not confirmed: an A/B of $(basename "$one" .json) takes about $seconds s and $time s are left"
-        continue
-      fi
-      step "A/B of $(basename "$one" .json): $ab_rounds rounds, about $seconds s"
-      ab_rc=0
-      timeout --signal=INT --kill-after=30 "$time" "$bench" run "$one" "${target_args[@]}" \
-        --variant "baseline=$good" --variant "candidate=$binary" --rounds "$ab_rounds" \
-        --out "$state/confirm" --quiet 9>&- || ab_rc=$?
-      say "A/B of $(basename "$one" .json) against $good: exit $ab_rc"
-      [ "$ab_rc" != 1 ] || confirmed=1
+      go_on
+      confirm "$one"
     done
   fi
 fi
+go_on
 
 # --- report, push, verdict ------------------------------------------------------------------------
 step "report"
@@ -233,7 +268,11 @@ fi
 if [ -n "$confirmed" ]; then finish 1 "regression confirmed"; fi
 case $rc in
   0)
-    [ -z "$binary" ] || ln -sfn "$(readlink -f "$binary")" "$state/good"
+    if [ -n "$unsettled" ]; then
+      say "the last good binary stays ${good:-unnamed}: a warning is not settled"
+    elif [ -n "$binary" ]; then
+      ln -sfn "$(readlink -f "$binary")" "$state/good"
+    fi
     if [ -n "$unpushed" ]; then finish 3 "measured, but not pushed"; fi
     if [ -s "$scratch/suspects" ]; then finish 0 "green, with early warnings"; fi
     finish 0 green

@@ -3,11 +3,13 @@
 """Which scenarios of this night ask for a confirming A/B, as files to run.
 
     nightly_confirm.py HISTORY.jsonl DIRECTORY RUN.jsonl…
+    nightly_confirm.py --regressed RUN.jsonl…
 
 Reads what `rocm-bench history` judged, takes the warnings and regressions whose newest value is of
 a RUN, writes one ab scenario for each scenario concerned into DIRECTORY (its variants are bound by
---variant baseline=… and candidate=…), and prints `FILE<TAB>reason` for each warning. Judges nothing
-itself."""
+--variant baseline=… and candidate=…), and prints `FILE<TAB>reason` for each warning; `-` instead of
+FILE where no A/B can settle it. Judges nothing itself. With --regressed: exit 0 when an A/B among
+the runs found a regression, else 1."""
 
 import json
 import pathlib
@@ -21,40 +23,89 @@ def read(path):
                 yield json.loads(line)
 
 
-def comparison(scenario, metrics):
+def is_timing(metric):
+    """As IsTiming() of harness/measure/metric_check.h."""
+    name = metric.partition(".")[0]
+    return not metric.endswith(".n") and (
+        name.endswith(("_ms", "_per_s", "_s")) or
+        name in ("goodput_ratio", "bandwidth_utilisation_ratio", "good_requests", "fairness_jain",
+                 "concurrency_mean"))
+
+
+def can_be_confirmed(scenario, metric):
+    """An A/B compares the times of a load: faults have none, and memory is no time."""
+    return scenario.get("kind", "load") == "load" and is_timing(metric)
+
+
+def to_compare(axis, variants):
+    """The axis of a sweep without its search; of a search only the points in doubt."""
+    if not axis.get("until_saturation"):
+        return axis
+    asked = {part for variant in variants for part in variant.split(",")}
+    values = [v for v in axis["values"] if f"{axis['parameter']}={v:g}" in asked]
+    return {**axis, "until_saturation": False, "values": values or axis["values"]}
+
+
+def comparison(scenario, metrics, variants):
     """The scenario's load on two binaries. Of a sweep every point is compared."""
     ab = {key: value for key, value in scenario.items() if key not in ("rounds", "restart_server",
                                                                        "expect")}
+    if sweep := ab.get("sweep"):
+        ab["sweep"] = [to_compare(axis, variants)
+                       for axis in (sweep if isinstance(sweep, list) else [sweep])]
     return {**ab, "kind": "ab", "why": "Is the candidate slower than the last good binary?",
             "ab": {"variants": [{"name": "baseline", "binding": "baseline"},
                                 {"name": "candidate", "binding": "candidate"}],
                    "metrics": sorted(metrics)}}
 
 
-def main(history, directory, *runs):
-    ids = {pathlib.Path(run).stem for run in runs}
-    scenarios = {}
-    for run in runs:
-        header = next(read(run))
-        scenarios.update({s["name"]: s for s in header.get("scenarios", [])})
-    wanted, reasons = {}, []
-    tonight = set()
+def suspects(history, ids):
+    """The verdicts that concern a run of these ids."""
+    tonight, series = set(), {}
     for line in read(history):
         if line["type"] == "run" and pathlib.Path(line["file"]).stem in ids:
             tonight.add(line["run"])
-        elif line["type"] == "verdict" and line.get("run") in tonight:
-            if line["finding"] in ("warning", "regression") and line["scenario"] in scenarios:
-                wanted.setdefault(line["scenario"], set()).add(line["metric"])
-                where = " ".join(filter(None, (line["scenario"], line["variant"], line["metric"])))
-                reasons.append((line["scenario"], f"{where}: {line['reason']}"))
-    for name, metrics in wanted.items():
+        elif line["type"] == "series":
+            series = line
+        elif line["type"] == "verdict" and line["finding"] in ("warning", "regression"):
+            # A regression bears the night when its level began: tonight's is one while the series
+            # is in that state.
+            goes_on = (line["finding"] == "regression" and series["state"] == "regression" and
+                       series["runs"][-1] in tonight and
+                       line["point"] == series["changes"][-1]["point"])
+            if line.get("run") in tonight or goes_on:
+                yield line
+
+
+def write_comparisons(history, directory, *runs):
+    scenarios = {}
+    for run in runs:
+        scenarios.update({s["name"]: s for s in next(read(run)).get("scenarios", [])})
+    asked = {}
+    for line in suspects(history, {pathlib.Path(run).stem for run in runs}):
+        if line["scenario"] in scenarios:
+            asked.setdefault(line["scenario"], []).append(line)
+    for name, lines in asked.items():
         path = pathlib.Path(directory) / f"{''.join(c if c.isalnum() else '_' for c in name)}.json"
-        path.write_text(json.dumps(comparison(scenarios[name], metrics), indent=2))
-        for scenario, reason in reasons:
-            if scenario == name:
-                print(f"{path}\t{' '.join(reason.split())}")
+        confirmable = [v for v in lines if can_be_confirmed(scenarios[name], v["metric"])]
+        if confirmable:
+            path.write_text(json.dumps(comparison(
+                scenarios[name], {v["metric"] for v in confirmable},
+                {v["variant"] for v in confirmable}), indent=2))
+        for line in lines:
+            where = " ".join(filter(None, (name, line["variant"], line["metric"])))
+            reason = " ".join(f"{where}: {line['reason']}".split())
+            print(f"{path if line in confirmable else '-'}\t{reason}")
     return 0
 
 
+def regressed(*runs):
+    found = any(line["type"] == "verdict" and line["kind"] == "comparison" and
+                line["finding"] == "regression" for run in runs for line in read(run))
+    return 0 if found else 1
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    if sys.argv[1] == "--regressed":
+        sys.exit(regressed(*sys.argv[2:]))
+    sys.exit(write_comparisons(*sys.argv[1:]))

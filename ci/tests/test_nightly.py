@@ -7,10 +7,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
-from services import Listening, get, tool
+from services import Listening, eventually, get, interruptible, processes_with, tool
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ["ROCM_TEST_BIN_DIR"])
@@ -193,6 +194,147 @@ def test_a_slower_binary_is_warned_of_confirmed_and_red(suite, tmp_path):
     confirmed = [json.loads(line) for path in (state / "confirm").glob("*.jsonl")
                  for line in path.read_text().splitlines()]
     assert any(line["type"] == "verdict" and line["finding"] == "regression" for line in confirmed)
+
+
+# --- what asks for an A/B, and what it says ------------------------------------------------------
+
+def history_of(path, scenario, metric, state="regression", point=1, finding="regression",
+               files=("a.jsonl", "b.jsonl", "c.jsonl"), variant=""):
+    """One series over these runs, whose level changed at `point`."""
+    lines = [{"type": "run", "run": i, "file": f} for i, f in enumerate(files)]
+    lines += [{"type": "series", "state": state, "runs": list(range(len(files))),
+               "changes": [{"point": point}]},
+              {"type": "verdict", "finding": finding, "scenario": scenario, "variant": variant,
+               "metric": metric, "point": point, "run": point, "reason": "slower"}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def suspects(tmp_path, scenario, *history):
+    """What nightly_confirm.py prints for the newest of three nights."""
+    run = tmp_path / "c.jsonl"
+    run.write_text(json.dumps({"type": "header", "scenarios": [scenario]}) + "\n")
+    done = subprocess.run(
+        ["/usr/bin/python3", ROOT / "ci/nightly_confirm.py",
+         history_of(tmp_path / "history.jsonl", scenario["name"], *history), tmp_path, run],
+        capture_output=True, text=True, check=True)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def load(suite, **more):
+    return {**json.loads((suite.parent / "first.json").read_text()), **more}
+
+
+def test_a_regression_is_suspect_while_it_lasts_and_not_in_its_first_night_only(suite, tmp_path):
+    first = load(suite)
+    for point, state, count in ((2, "regression", 1), (1, "regression", 1), (1, "steady", 0)):
+        found = suspects(tmp_path, first, "decode_tokens_per_s.p50", state, point)
+        assert len(found) == count, (point, state)
+    assert not suspects(tmp_path, first, "decode_tokens_per_s.p50", "improvement", 1, "improvement")
+
+
+def test_only_the_times_of_loads_are_confirmed(suite, tmp_path):
+    assert suspects(tmp_path, load(suite), "ttft_ms.p50")[0][0] == str(tmp_path / "first.json")
+    assert suspects(tmp_path, load(suite), "vram_of_load_bytes")[0] == [
+        "-", "first vram_of_load_bytes: slower"]
+    fault = load(suite, kind="fault", fault={"action": "kill"})
+    assert suspects(tmp_path, fault, "ttft_ms.p50")[0][0] == "-"
+
+
+def test_a_search_for_saturation_becomes_a_comparison_that_can_run(tmp_path):
+    name = "rate_to_saturation"
+    scenario = json.loads((ROOT / f"scenarios/concurrency/{name}.json").read_text())
+    path, _ = suspects(tmp_path, scenario, "ttft_ms.p50")[0]
+    subprocess.run([BIN / "rocm-bench", "run", path, "--target", "mock", "--dry-run"], check=True)
+    assert "true" not in json.dumps(json.loads(pathlib.Path(path).read_text())["sweep"])
+
+
+def pretender(tmp_path):
+    """rocm-bench, but each night's history ends in a regression, and A/Bs end as FAKE_AB says."""
+    (tmp_path / "regress.py").write_text(
+        "import json, sys\n"
+        "lines = [json.loads(line) for line in open(sys.argv[1])]\n"
+        "run = [line['run'] for line in lines if line['type'] == 'run'][-1]\n"
+        "place = {'scenario': 'first', 'variant': '', 'metric': 'ttft_ms.p50', 'point': 0}\n"
+        "with open(sys.argv[1], 'a') as file:\n"
+        "    for line in ({'type': 'series', 'state': 'regression', 'runs': [run],\n"
+        "                  'changes': [{'point': 0}]},\n"
+        "                 {'type': 'verdict', 'finding': 'regression', 'run': -1,\n"
+        "                  'reason': 'slower', **place}):\n"
+        "        file.write(json.dumps(line) + '\\n')\n")
+    path = tmp_path / "rocm-bench"
+    path.write_text(
+        '#!/bin/bash\ncase " $* " in\n'
+        f'*" history "*) {BIN}/rocm-bench "$@" && exec /usr/bin/python3 {tmp_path}/regress.py "${{@: -1}}" ;;\n'
+        '*rocm-nightly*" --dry-run "*) [ "$FAKE_AB" != unplanned ] || exit 2 ;;\n'
+        '*" --variant "*) [ -z "$FAKE_FOUND" ] || { while [ "$1" != --out ]; do shift; done\n'
+        '  printf \'{"type":"verdict","kind":"%s","finding":"regression"}\\n\' "$FAKE_FOUND" >"$2/ab.jsonl"; }\n'
+        '  exit "$FAKE_AB" ;;\nesac\n'
+        f'exec {BIN}/rocm-bench "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("ab, found, code, promoted, says", [
+    ("0", "", 0, True, "green, with early warnings"),
+    ("1", "comparison", 1, False, "regression confirmed"),
+    ("1", "", 0, False, "the A/B of first failed without a regression, see above"),
+    ("1", "expectation", 0, False, "the A/B of first failed without a regression, see "),
+    ("2", "", 0, False, "not confirmed: the A/B of first did not end well, see above"),
+    ("unplanned", "", 0, False, "not confirmed: an A/B of first cannot be planned"),
+])
+def test_only_an_ab_that_clears_a_warning_makes_a_binary_good(
+        suite, tmp_path, ab, found, code, promoted, says):
+    state = tmp_path / "state"
+    old, new = wrapper(tmp_path / "old"), wrapper(tmp_path / "new", "--mock-ttft-ms 6")
+    (suite.parent / "suite.txt").write_text("first.json\n")
+    model = tmp_path / "chain.gguf"
+    subprocess.run([BIN / "rocm-bench", "synth", "--chain", model], check=True, capture_output=True)
+    state.mkdir()
+    (state / "good").symlink_to(old)
+    done = night(suite, state, "--target", "llama-server", "--model", model, "--backend", "cpu",
+                 "--budget", "300s", code=code, ROCM_LLAMA_SERVER_PATH=str(new),
+                 ROCM_BENCH_PROGRAM=str(pretender(tmp_path)), FAKE_AB=ab, FAKE_FOUND=found)
+    assert says in done.stdout
+    assert os.path.realpath(state / "good") == str(new if promoted else old)
+    kept = f"the last good binary stays {old}: a warning is not settled" in done.stdout
+    assert kept == (code == 0 and not promoted)
+
+
+def test_a_warning_without_another_binary_to_compare_with(suite, tmp_path):
+    state = tmp_path / "state"
+    (suite.parent / "suite.txt").write_text("first.json\n")
+    warned = {"ROCM_BENCH_PROGRAM": str(pretender(tmp_path))}
+    (tmp_path / "mock-llama-server").symlink_to(MOCK)
+    done = night(suite, state, "--target", "mock", **warned)
+    assert "not confirmed: there is no last good binary yet" in done.stdout
+    assert not (state / "good").exists()
+    night(suite, state, "--target", "mock")
+    assert os.path.realpath(state / "good") == str(MOCK)
+    done = night(suite, state, "--target", "mock", **warned)
+    assert "this is the last good binary itself" in done.stdout
+    assert "green, with early warnings" in done.stdout
+    assert os.path.realpath(state / "good") == str(MOCK)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_the_run_and_then_the_night(suite, tmp_path, how):
+    """As `systemctl stop` does it: the signal reaches the shell alone."""
+    state = tmp_path / "state"
+    running = subprocess.Popen(
+        [ROOT / "ci/nightly.sh", "--state", state, "--suite", suite, "--budget", "300s", "--target",
+         "mock", "--", "--server-arg=--mock-token-ms", "--server-arg=500"], stdout=subprocess.PIPE,
+        text=True, preexec_fn=interruptible,
+        env={**os.environ, "ROCM_BENCH_PROGRAM": str(BIN / "rocm-bench")})
+    runs = state / "runs"
+    assert eventually(lambda: any("server_ready" in p.read_text() for p in runs.glob("*.jsonl")))
+    running.send_signal(how)
+    out, _ = running.communicate(timeout=30)
+    assert running.returncode == 4 and "STOPPED by a signal; measured: " in out, out
+    assert nights(state)[0] == {**nights(state)[0], "verdict": "partial", "exit": 4}
+    assert json.loads(next(runs.glob("*.jsonl")).read_text().splitlines()[-1])["status"] == "partial"
+    assert not (state / "good").exists()
+    assert not processes_with(str(tmp_path))
 
 
 # --- building llama-server ------------------------------------------------------------------------
