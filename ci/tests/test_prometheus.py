@@ -147,7 +147,7 @@ def test_every_alert_has_a_test_in_which_it_fires():
              if a.get("exp_alerts")}
     silent = {a["alertname"] for t in tests["tests"] for a in t.get("alert_rule_test", [])
               if not a.get("exp_alerts")}
-    assert len(alerts) == 5
+    assert len(alerts) == 6
     assert alerts == fired == silent
 
 
@@ -210,6 +210,7 @@ def write_everything(folder):
                  "stage": "steady", "metric": "decode_tokens_per_s.p50", "observed": 0.91,
                  "op": "", "limit": None, "low": 0.9, "high": 0.92, "error_bound": None,
                  "smallest_effect": 0.02, "p_value": 0.001, "n": 10, "reason": "slower"})
+    more.append({**more[-1], "metric": "answers_degenerate", "observed": 2})
     lines[-1:-1] = more
     path = folder / "everything.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))

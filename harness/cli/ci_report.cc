@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/text_table.h"
+#include "harness/measure/metric_check.h"
 #include "harness/record/history_file.h"
 
 namespace harness {
@@ -241,8 +242,7 @@ std::string StepSummary(const GateReport& report, std::string_view title) {
   for (std::size_t i = 0; i < std::min(kMaxRows, report.lines.size()); ++i) {
     const GateLine& line = report.lines[i];
     const Verdict& v = line.verdict;
-    const bool ratio = v.observed && v.metric != "requests_failed" &&
-                       v.metric.find("differing") == std::string::npos;
+    const bool ratio = v.observed && IsRatio(v.metric);
     text += fmt::format(
         "| {} | {} | {} | {} | {} | {} | {} |\n", MarkdownText(Where(v)), MarkdownText(v.stage),
         MarkdownText(v.metric), NumberOrDash(line.baseline), NumberOrDash(line.candidate),

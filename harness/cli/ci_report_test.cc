@@ -85,6 +85,16 @@ TEST(StepSummary, OfAGate) {
   EXPECT_THAT(text, HasSubstr("rocm-bench run x.json"));
 }
 
+TEST(StepSummary, CountsAreNoChangeInPercent) {
+  for (const char* metric : {"answers_differing", "answers_degenerate", "requests_failed"}) {
+    GateReport report;
+    report.lines.push_back({Of(Finding::kRegression, "s"), 0, 0});
+    report.lines[0].verdict.metric = metric;
+    report.lines[0].verdict.observed = 2;
+    EXPECT_THAT(StepSummary(report, "gate"), Not(HasSubstr(" %"))) << metric;
+  }
+}
+
 TEST(StepSummary, OfARunHoldsNoPassedCheckInWords) {
   RunReport report;
   report.run_id = "20260101T020000Z-00000000";

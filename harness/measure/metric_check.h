@@ -27,6 +27,11 @@ inline constexpr double kMaxErrorShare = 0.02;
 // True for statistics that come from a clock, false for counts.
 [[nodiscard]] bool IsTiming(std::string_view metric);
 
+// True where a comparison tells candidate / baseline, false where it counts requests or answers.
+[[nodiscard]] inline bool IsRatio(std::string_view metric) {
+  return !metric.starts_with("requests_") && !metric.starts_with("answers_");
+}
+
 // `error_bound`: of that statistic, in its unit; nullopt where it is not known. A statistic that
 // does not exist fails the check: nothing passes by having no samples. An unknown operator aborts.
 [[nodiscard]] Verdict Judge(const MetricCheck& check, const StageSummary& summary,

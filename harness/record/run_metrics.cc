@@ -14,6 +14,7 @@
 #include <set>
 #include <utility>
 
+#include "harness/measure/metric_check.h"
 #include "harness/measure/request_metrics.h"
 #include "harness/record/json_text.h"
 
@@ -110,6 +111,9 @@ class RunMetrics::Families {
                   "Weight bytes read per token times decode rate, over memory bandwidth.")),
         regression(Gauge(registry, "rocm_bench_regression_ratio",
                          "Candidate over baseline, for each confirmed regression.")),
+        regressed_answers(Gauge(registry, "rocm_bench_regressed_answers",
+                                "Requests or answers that the candidate alone spoilt, for each "
+                                "confirmed regression of theirs.")),
         valid(Gauge(registry, "rocm_bench_run_valid", "1 when the last run was valid.")),
         last_success(Gauge(registry, "rocm_bench_last_success_timestamp_seconds",
                            "End of the last valid run without a failed check.")),
@@ -138,8 +142,8 @@ class RunMetrics::Families {
   std::mutex mutex;
   Bounded<prometheus::Histogram> ttft, itl, duration;
   Bounded<prometheus::Counter> requests, tokens;
-  Bounded<prometheus::Gauge> decode, prefill, throughput, goodput, mbu, regression, valid,
-      last_success, load, recovery, memory;
+  Bounded<prometheus::Gauge> decode, prefill, throughput, goodput, mbu, regression,
+      regressed_answers, valid, last_success, load, recovery, memory;
   Bounded<prometheus::Counter> restarts, backend_loads, backend_crashes;
   Bounded<prometheus::Histogram> backend_queue;
   Bounded<prometheus::Gauge> backend_resident, backend_device, backend_unreleased;
@@ -207,7 +211,8 @@ void RunMetrics::Observe(const Verdict& verdict) {
   if (verdict.finding != Finding::kRegression || !verdict.observed) return;
   const Labels where = Where(verdict.scenario, verdict.variant, verdict.stage);
   const std::lock_guard lock(families_->mutex);
-  families_->regression.At(With(where, "metric", verdict.metric)).Set(*verdict.observed);
+  auto& family = IsRatio(verdict.metric) ? families_->regression : families_->regressed_answers;
+  family.At(With(where, "metric", verdict.metric)).Set(*verdict.observed);
 }
 
 void RunMetrics::Observe(const RunEvent& event) {

@@ -121,6 +121,20 @@ TEST(RunMetrics, SummariesVerdictsEventsAndTheEnd) {
   EXPECT_THAT(text, HasSubstr("rocm_bench_last_success_timestamp_seconds 1700000000.5"));
 }
 
+TEST(RunMetrics, CountsAreNotToldAsRatios) {
+  RunMetrics metrics;
+  Verdict verdict;
+  verdict.finding = Finding::kRegression;
+  verdict.observed = 2;
+  for (const char* metric : {"answers_differing", "answers_degenerate", "requests_failed"}) {
+    verdict.metric = metric;
+    metrics.Observe(verdict);
+    EXPECT_THAT(metrics.Text(), HasSubstr(R"(rocm_bench_regressed_answers{metric=")" +
+                                          std::string(metric) + R"(",scenario="-")"));
+  }
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("rocm_bench_regression_ratio{")));
+}
+
 TEST(RunMetrics, AFailedRunIsNoSuccess) {
   RunMetrics metrics;
   RunEnd end;
