@@ -85,6 +85,12 @@ std::string TextIn(const nlohmann::ordered_json& detail, const char* key) {
   return it != detail.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
+// With these nothing more is to be expected of a fault that was injected before.
+bool EndsFault(std::string_view event) {
+  return event == "server_exited" || event == "server_hung" || event == "server_ready" ||
+         event == "server_recovered" || event == "not_recovered" || event == "crash_loop_ended";
+}
+
 }  // namespace
 
 class RunMetrics::Families {
@@ -147,6 +153,7 @@ class RunMetrics::Families {
   Bounded<prometheus::Counter> restarts, backend_loads, backend_crashes;
   Bounded<prometheus::Histogram> backend_queue;
   Bounded<prometheus::Gauge> backend_resident, backend_device, backend_unreleased;
+  std::set<Labels> struck;  // scenarios and variants with a fault whose end has not been seen
 
  private:
   static prometheus::Family<prometheus::Histogram>& Histogram(prometheus::Registry& registry,
@@ -219,14 +226,18 @@ void RunMetrics::Observe(const RunEvent& event) {
   const Labels where = {{"scenario", ScrapeLabel(event.scenario)},
                         {"variant", ScrapeLabel(event.variant)}};
   const std::lock_guard lock(families_->mutex);
+  // A server that was killed on purpose is no crash; one that outlived the blow may crash later.
+  const bool struck = EndsFault(event.event) && families_->struck.erase(where) > 0;
   if (event.event == "server_ready") {
     families_->backend_loads.At(With(where, "result", "ok")).Increment();
     const double load_ms = NumberIn(event.detail, "load_ms", -1);
     if (load_ms >= 0) families_->load.At(where).Set(load_ms / 1e3);
   } else if (event.event == "load_failed") {
     families_->backend_loads.At(With(where, "result", "failed")).Increment();
+  } else if (event.event == "fault_injected") {
+    families_->struck.insert(where);
   } else if (event.event == "server_exited") {
-    families_->backend_crashes.At(where).Increment();
+    if (!struck) families_->backend_crashes.At(where).Increment();
   } else if (event.event == "server_recovered") {
     families_->restarts.At(where).Increment();
     const double recovery_ms = NumberIn(event.detail, "recovery_ms", -1);

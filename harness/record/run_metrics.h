@@ -31,7 +31,8 @@ class RunMetrics {
   // Rates and ratios of the stage; of a stage with several rounds, those over all of them.
   void Observe(const StageSummary& summary);
   void Observe(const Verdict& verdict);
-  // server_ready (detail.load_ms), server_exited, server_recovered (detail.recovery_ms), sample
+  // server_ready (detail.load_ms), server_exited (a crash, unless a fault_injected of that scenario
+  // and variant is open), server_recovered (detail.recovery_ms), sample
   // (detail.device, gpu_memory_bytes, server_memory_bytes, server_rss_bytes), memory_released
   // (detail.device, before_bytes, after_bytes) and load_failed; others are ignored.
   void Observe(const RunEvent& event);

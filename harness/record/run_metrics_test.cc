@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,33 @@ TEST(RunMetrics, SummariesVerdictsEventsAndTheEnd) {
   EXPECT_THAT(text, HasSubstr(R"(rocm_bench_gpu_memory_used_bytes{device="GPU-1"} 3500000000)"));
   EXPECT_THAT(text, HasSubstr("rocm_bench_run_valid 1\n"));
   EXPECT_THAT(text, HasSubstr("rocm_bench_last_success_timestamp_seconds 1700000000.5"));
+}
+
+TEST(RunMetrics, AFaultOnPurposeIsNoCrash) {
+  RunMetrics metrics;
+  const auto tell = [&](const char* scenario, std::initializer_list<const char*> events) {
+    for (const char* name : events) {
+      RunEvent event;
+      event.scenario = scenario;
+      event.event = name;
+      metrics.Observe(event);
+    }
+  };
+  const char* const killed = "kill_decode";
+  tell(killed, {"fault_injected", "server_exited", "server_ready", "server_recovered"});
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("rocm_backend_crashes_total{")));
+  tell(killed, {"server_exited"});  // nobody struck it this time
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr(R"(rocm_backend_crashes_total{scenario="kill_decode",variant="-"} 1)"));
+  // A blow that ended no process excuses none either, and no other scenario's.
+  tell("stop_decode", {"fault_injected", "server_hung", "server_stopped", "server_exited"});
+  tell("term_load", {"fault_injected", "server_recovered", "server_exited"});
+  tell("kill_idle", {"fault_injected"});
+  tell("decode", {"server_exited"});
+  for (const std::string crashed : {"stop_decode", "term_load", "decode"}) {
+    EXPECT_THAT(metrics.Text(), HasSubstr(R"(rocm_backend_crashes_total{scenario=")" + crashed +
+                                          R"(",variant="-"} 1)"));
+  }
 }
 
 TEST(RunMetrics, CountsAreNotToldAsRatios) {
