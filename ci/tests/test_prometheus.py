@@ -243,6 +243,24 @@ def test_every_grafana_expression_returns_data(prometheus, gateway, tmp_path):
     assert len(families) >= 20 and not unseen
 
 
+def test_a_clean_run_takes_an_earlier_regression_back(gateway, tmp_path):
+    """The gateway's group is replaced: what its last run does not tell is gone."""
+    regressed = write_everything(tmp_path)
+    clean = next((tmp_path / "everything").glob("*.jsonl"))
+
+    def pushed(run):
+        subprocess.run([BENCH, "export", run, "--pushgateway", gateway.url, "--push-instance",
+                        "again"], check=True)
+        groups = json.loads(get(gateway.url + "/api/v1/metrics"))["data"]
+        return next(g for g in groups if g["labels"].get("instance") == "again")
+
+    told = {"rocm_bench_regression_ratio", "rocm_bench_regressed_answers",
+            "rocm_backend_crashes_total"}
+    assert told <= pushed(regressed).keys()
+    left = pushed(clean).keys()
+    assert not told & left and "rocm_bench_requests_total" in left
+
+
 NAMES = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "{{constructor}}", "${7*7}",
     '"quoted"', "'single'", "back\\slash", "trailing\\", 'mixed\\"end', "new\nline", "tab\ttab",

@@ -108,7 +108,9 @@ int PushGroups(const std::string& host, const std::string& port, const std::stri
     const auto slice = std::make_shared<ScenarioSlice>(registry, scenario);
     prometheus::Gateway gateway(host, port, job, labels);
     gateway.RegisterCollectable(slice);
-    status = gateway.Push();
+    // The group is replaced (PUT), so that what an earlier run told and this one does not is gone.
+    // This library's names are reversed: its PushAdd() does that, its Push() adds (POST).
+    status = gateway.PushAdd();
     if (status < 200 || status >= 300) break;
   }
   return status;

@@ -186,6 +186,7 @@ TEST_F(PrometheusTest, PushesToTheRightGroup) {
   const auto pushed = PushMetrics(metrics_, target);
   EXPECT_TRUE(pushed) << pushed.error().message;
   const std::string request = gateway.Request();
+  EXPECT_THAT(request, StartsWith("PUT "));  // POST would keep what this run does not tell
   // Python: base64.urlsafe_b64encode(b"night/1"), … (b"seed/decode")
   EXPECT_THAT(request, HasSubstr("/metrics/job/rocm-bench"));
   EXPECT_THAT(request, HasSubstr("/instance@base64/bmlnaHQvMQ=="));
