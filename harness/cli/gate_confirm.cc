@@ -17,19 +17,21 @@ namespace {
 constexpr int kRounds = 10;
 
 bool TakesNoValue(const std::string& word) {
-  constexpr std::array<std::string_view, 4> kFlags = {"--no-chunks", "--json", "--quiet",
-                                                      "--dry-run"};
+  constexpr std::array<std::string_view, 6> kFlags = {
+      "--no-chunks", "--json", "--quiet", "--dry-run", "--ignore-estimate", "--allow-gpu-crash"};
   return word.find('=') != std::string::npos || std::ranges::find(kFlags, word) != kFlags.end();
 }
 
 bool IsDropped(const std::string& word) {
-  constexpr std::array<std::string_view, 10> kNames = {"--rounds",
+  constexpr std::array<std::string_view, 12> kNames = {"--rounds",
                                                        "--server-binary",
                                                        "--variant",
                                                        "--junit",
                                                        "--step-summary",
                                                        "--prometheus-listen",
                                                        "--prometheus-push",
+                                                       "--pushgateway",
+                                                       "--push-instance",
                                                        "--prometheus-textfile",
                                                        "--json",
                                                        "--quiet"};

@@ -4,16 +4,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "harness/cli/commands.h"
+#include "harness/cli/stop_signals.h"
 #include "harness/scenario/loader.h"
 
 namespace harness {
 namespace {
 
+using testing::AnyOf;
 using testing::Contains;
 using testing::ElementsAre;
+using testing::Eq;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -128,6 +136,42 @@ TEST(Gate, TwoRunsThatAgreeFail) {
   EXPECT_THAT(Findings(report), ElementsAre(Finding::kRegression));
   EXPECT_EQ(report.exit, ExitCode::kCheckFailed);
   EXPECT_EQ(JudgeGate(Input({Night(2, kSlow), Night(3, kBase)}))->exit, ExitCode::kPass);
+}
+
+// What the confirming command keeps of these words of the candidate's own.
+std::vector<std::string> Kept(const std::vector<std::string>& words) {
+  Baseline candidate = Night(2, kSlow);
+  candidate.runs[0].command = {"rocm-bench", "run"};
+  auto& command = candidate.runs[0].command;
+  command.insert(command.end(), words.begin(), words.end());
+  command.emplace_back("nightly.txt");
+  const auto confirmed = JudgeGate(Input({candidate}))->confirmations.at(0).command;
+  return {confirmed.begin() + 3, confirmed.end() - 4};  // its file; its two variants
+}
+
+// Every option of `run`, so that none that is added there is forgotten here.
+TEST(Gate, TheConfirmingCommandKnowsTheOptionsOfRun) {
+  CLI::App app;
+  StopSignals signals;
+  CommandContext context{signals, {}};
+  AddRunCommand(app, context);
+  const CLI::App* run = app.get_subcommand("run");
+  int flags = 0;
+  for (const CLI::Option* option : run->get_options()) {
+    std::vector<std::vector<std::string>> kept;
+    for (const std::string& name : option->get_lnames()) {
+      if (name == "help") continue;
+      std::vector<std::string> words{"--" + name};
+      // A flag taken for an option swallows the suite, and an option taken for a flag loses its
+      // value to the files.
+      if (option->get_items_expected_max() > 0) words.emplace_back("VALUE");
+      flags += words.size() == 1 ? 1 : 0;
+      kept.push_back(Kept(words));
+      EXPECT_THAT(kept.back(), AnyOf(IsEmpty(), Eq(words)));
+      EXPECT_EQ(kept.back().empty(), kept.front().empty()) << name << ": other than its alias";
+    }
+  }
+  EXPECT_GE(flags, 6);
 }
 
 Verdict FromAb(Finding finding) {
