@@ -241,6 +241,16 @@ def test_only_the_times_of_loads_are_confirmed(suite, tmp_path):
     assert suspects(tmp_path, fault, "ttft_ms.p50")[0][0] == "-"
 
 
+def test_what_comes_from_a_clock_is_told_as_the_harness_tells_it():
+    def names(path, function):
+        text = (ROOT / path).read_text()
+        body = text[text.index(function):]
+        return set(re.findall(r'"([a-z_.]+)"', body[:body.index("\n\n\n" if path.endswith("py") else "\n}")]))
+
+    harness = names("harness/measure/metric_check.cc", "bool IsTiming")
+    assert len(harness) > 7 and harness <= names("ci/nightly_confirm.py", "def is_timing")
+
+
 def test_a_search_for_saturation_becomes_a_comparison_that_can_run(tmp_path):
     name = "rate_to_saturation"
     scenario = json.loads((ROOT / f"scenarios/concurrency/{name}.json").read_text())
