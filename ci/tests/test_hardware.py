@@ -82,7 +82,7 @@ def test_a_stop_ends_the_step_and_then_the_pass(tmp_path, chain):
     assert steps_of(text)["exact"] == "STOPPED by a signal; its run file is partial"
     assert steps_of(text)["slots"] == "not run: stopped"
     assert '"status":"partial"' in next(runs.glob("*.jsonl")).read_text()
-    assert not processes_with(str(tmp_path))
+    assert eventually(lambda: not processes_with(str(tmp_path)), 5)
 
 
 def test_no_room_is_said_before_anything_is_written(tmp_path):

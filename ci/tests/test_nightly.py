@@ -344,7 +344,7 @@ def test_a_stop_ends_the_run_and_then_the_night(suite, tmp_path, how):
     assert nights(state)[0] == {**nights(state)[0], "verdict": "partial", "exit": 4}
     assert json.loads(next(runs.glob("*.jsonl")).read_text().splitlines()[-1])["status"] == "partial"
     assert not (state / "good").exists()
-    assert not processes_with(str(tmp_path))
+    assert eventually(lambda: not processes_with(str(tmp_path)), 5)
 
 
 # --- building llama-server ------------------------------------------------------------------------
