@@ -232,7 +232,7 @@ if [ -z "$plan" ]; then
     calibrated=(--calibration "$out/calibration.json")
   else
     note calibrate "failed (see above): no error bounds"
-    keep 4
+    [ -n "$stopped" ] || keep 4
   fi
 fi
 chain=$scratch/chain.gguf
@@ -251,6 +251,8 @@ if [ -n "$model" ]; then
   printf '%s\n' "$model"
 elif [ -n "$plan" ]; then
   "$bench" synth --shape "$shape" --type "$type" --check --backend "$backend" --server-binary "$server" "$scratch/model.gguf" || keep $?
+elif [ -n "$stopped" ]; then
+  note model "not made: stopped"
 else
   ROCM_BENCH_SYNTHETIC=${ROCM_BENCH_SYNTHETIC:-$scratch}
   model=$(synthetic_model "$bench" "$server" "$shape" "$type" --backend "$backend" --server-binary "$server") ||

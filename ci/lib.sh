@@ -13,10 +13,10 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 step() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }
 
-# After catch_stops an INT or TERM sets `stopped` and interrupts what `limited` runs; the script
-# itself goes on to its end, which says what was cut.
+# After catch_stops an INT or TERM sets `stopped` and ends what `limited` runs; the script itself goes
+# on to its end, which says what was cut. By TERM: the shell begins background work with INT ignored.
 stopped="" child=""
-catch_stops() { trap 'stopped=1; [ -z "$child" ] || kill -INT "$child" 2>/dev/null || :' INT TERM; }
+catch_stops() { trap 'stopped=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || :' INT TERM; }
 
 # limited SECONDS GRACE COMMAND…: interrupted after SECONDS (124) or by a stop (130), killed GRACE
 # later; nothing is begun after a stop. In the background, since `timeout` has a process group of its
@@ -26,12 +26,14 @@ limited() {
   [ -z "$stopped" ] || return 130
   timeout --signal=INT --kill-after="$2" "$1" "${@:3}" &
   child=$!
+  [ -z "$stopped" ] || kill -TERM "$child" 2>/dev/null || :  # it came before the trap knew the child
   while :; do
     rc=0
     wait "$child" || rc=$?
     kill -0 "$child" 2>/dev/null || break  # else a signal ended the wait alone
   done
   child=""
+  [ -z "$stopped" ] || [ "$rc" != 143 ] || rc=130
   return "$rc"
 }
 

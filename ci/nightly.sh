@@ -87,6 +87,14 @@ if [ -z "${ROCM_BENCH_PROGRAM:-}" ]; then
   step "build"
   build release rocm-bench mock-llama-server
 fi
+# After a stop nothing more is begun; what is known by then is the verdict.
+runs=() confirmed=""
+go_on() {
+  [ -n "$stopped" ] || return 0
+  say "STOPPED by a signal; measured: ${runs[*]:-nothing}"
+  if [ -n "$confirmed" ]; then finish 1 "regression confirmed"; fi
+  finish 4 "partial"
+}
 bench=${ROCM_BENCH_PROGRAM:-$root/build/release/bin/rocm-bench}
 target_args=(--target "$target" "${more[@]}")
 binary=""
@@ -94,7 +102,7 @@ if [ -n "$source_dir" ]; then
   step "llama-server from $source_dir, $variant"
   limited 0 10 "$root/ci/build_llama_server.sh" "$source_dir" --variant "$variant" \
     --keep "$state/binaries" 9>&- >"$scratch/binary" ||
-    { rc=$?; say "the build of llama-server failed (see above)"; finish "$rc" "build failed"; }
+    { rc=$?; go_on; say "the build of llama-server failed (see above)"; finish "$rc" "build failed"; }
   binary=$(cat "$scratch/binary")
 elif [ "$target" = llama-server ]; then
   case " ${more[*]} " in
@@ -170,11 +178,6 @@ step "run: $((${#chosen[@]} + ${#fewer[@]})) scenarios, about $planned s"
 [ ${#chosen[@]} -eq 0 ] || measure "${chosen[@]}"
 for one in "${fewer[@]}"; do measure "${one#* }" --rounds "${one%% *}"; done
 mapfile -t runs < <(find "$state/runs" -maxdepth 1 -name '*.jsonl' -newer "$state/night" | sort)
-go_on() {
-  [ -n "$stopped" ] || return 0
-  say "STOPPED by a signal; measured: ${runs[*]:-nothing}"
-  finish 4 "partial"
-}
 go_on
 if [ ${#runs[@]} -eq 0 ]; then
   say "the run could not begin (exit $rc, see above)"
@@ -192,7 +195,7 @@ step "trends"
 "$bench" history --results "$state/runs" --out "$state/history.jsonl" || say "no trends (see above)"
 /usr/bin/python3 "$root/ci/nightly_confirm.py" "$state/history.jsonl" "$scratch" "${runs[@]}" >"$scratch/suspects" ||
   say "the trends could not be read"
-confirmed="" unsettled=""
+unsettled=""
 unsettle() { unsettled=1; say "$*"; }
 while IFS=$'\t' read -r file reason; do
   say "early warning: $reason"
@@ -223,7 +226,11 @@ confirm() {
     --variant "candidate=$binary" --rounds "$rounds" --out "$state/confirm" --quiet 9>&- || its=$?
   made=$(find "$state/confirm" -maxdepth 1 -name '*.jsonl' -newer "$scratch/begun" -print -quit)
   say "A/B of $name against $good: exit $its"
-  if [ "$its" = 0 ]; then return; fi
+  if [ "$its" = 0 ]; then
+    [ -n "$made" ] && /usr/bin/python3 "$root/ci/nightly_confirm.py" --cleared "$made" ||
+      unsettle "not settled: the A/B of $name could not tell, see ${made:-above}"
+    return
+  fi
   if [ "$its" = 1 ] && [ -n "$made" ] &&
     /usr/bin/python3 "$root/ci/nightly_confirm.py" --regressed "$made"; then
     confirmed=1

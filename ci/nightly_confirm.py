@@ -4,12 +4,14 @@
 
     nightly_confirm.py HISTORY.jsonl DIRECTORY RUN.jsonl…
     nightly_confirm.py --regressed RUN.jsonl…
+    nightly_confirm.py --cleared RUN.jsonl…
 
 Reads what `rocm-bench history` judged, takes the warnings and regressions whose newest value is of
 a RUN, writes one ab scenario for each scenario concerned into DIRECTORY (its variants are bound by
 --variant baseline=… and candidate=…), and prints `FILE<TAB>reason` for each warning; `-` instead of
 FILE where no A/B can settle it. Judges nothing itself. With --regressed: exit 0 when an A/B among
-the runs found a regression, else 1."""
+the runs found a regression, else 1. With --cleared: exit 0 when every time that they compared is
+unchanged or better, else 1: an A/B that could not tell has cleared nothing."""
 
 import json
 import pathlib
@@ -99,13 +101,23 @@ def write_comparisons(history, directory, *runs):
     return 0
 
 
+def comparisons(*runs):
+    return [line for run in runs for line in read(run)
+            if line["type"] == "verdict" and line["kind"] == "comparison"]
+
+
 def regressed(*runs):
-    found = any(line["type"] == "verdict" and line["kind"] == "comparison" and
-                line["finding"] == "regression" for run in runs for line in read(run))
-    return 0 if found else 1
+    return 0 if any(v["finding"] == "regression" for v in comparisons(*runs)) else 1
+
+
+def cleared(*runs):
+    times = [v["finding"] for v in comparisons(*runs) if is_timing(v["metric"])]
+    return 0 if times and set(times) <= {"no_change", "improvement"} else 1
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--regressed":
         sys.exit(regressed(*sys.argv[2:]))
+    if sys.argv[1] == "--cleared":
+        sys.exit(cleared(*sys.argv[2:]))
     sys.exit(write_comparisons(*sys.argv[1:]))

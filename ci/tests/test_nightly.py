@@ -278,7 +278,7 @@ def pretender(tmp_path):
         f'*" history "*) {BIN}/rocm-bench "$@" && exec /usr/bin/python3 {tmp_path}/regress.py "${{@: -1}}" ;;\n'
         '*rocm-nightly*" --dry-run "*) [ "$FAKE_AB" != unplanned ] || exit 2 ;;\n'
         '*" --variant "*) [ -z "$FAKE_FOUND" ] || { while [ "$1" != --out ]; do shift; done\n'
-        '  printf \'{"type":"verdict","kind":"%s","finding":"regression"}\\n\' "$FAKE_FOUND" >"$2/ab.jsonl"; }\n'
+        '  printf \'{"type":"verdict","kind":"%s","metric":"ttft_ms.p50","finding":"%s"}\\n\' $FAKE_FOUND >"$2/ab.jsonl"; }\n'
         '  exit "$FAKE_AB" ;;\nesac\n'
         f'exec {BIN}/rocm-bench "$@"\n')
     path.chmod(0o755)
@@ -286,10 +286,12 @@ def pretender(tmp_path):
 
 
 @pytest.mark.parametrize("ab, found, code, promoted, says", [
-    ("0", "", 0, True, "green, with early warnings"),
-    ("1", "comparison", 1, False, "regression confirmed"),
+    ("0", "comparison no_change", 0, True, "green, with early warnings"),
+    ("0", "comparison insufficient_data", 0, False, "not settled: the A/B of first could not tell"),
+    ("0", "", 0, False, "not settled: the A/B of first could not tell, see above"),
+    ("1", "comparison regression", 1, False, "regression confirmed"),
     ("1", "", 0, False, "the A/B of first failed without a regression, see above"),
-    ("1", "expectation", 0, False, "the A/B of first failed without a regression, see "),
+    ("1", "expectation regression", 0, False, "the A/B of first failed without a regression, see "),
     ("2", "", 0, False, "not confirmed: the A/B of first did not end well, see above"),
     ("unplanned", "", 0, False, "not confirmed: an A/B of first cannot be planned"),
 ])
