@@ -90,13 +90,33 @@ void Restarter::Run(std::stop_token stop) {
   }
 }
 
+namespace {
+
+// A server that did not say what it runs with, or a card that is not back yet, may do better within
+// what the policy allows. Other settings than those asked for will be other ones again.
+Error WorthAnotherTry(Error error) {
+  switch (error.code) {
+    case ErrorCode::kBackendUnavailable: error.code = ErrorCode::kDeviceError; break;
+    case ErrorCode::kDeadlineExceeded:
+    case ErrorCode::kStalled:
+    case ErrorCode::kIo:
+    case ErrorCode::kTruncated:
+    case ErrorCode::kConnectionRefused:
+    case ErrorCode::kConnectionReset: error.code = ErrorCode::kServerExited; break;
+    default: break;
+  }
+  return error;
+}
+
+}  // namespace
+
 Result<void> Restarter::StartAgain(std::stop_token stop) {
   llama_server::ServerConfig config = plan_.server;
   config.load.stop = stop;
   auto server = llama_server::Server::Start(std::move(config));
   if (!server) return Fail(std::move(server.error()));
   auto applied = VerifyServer(plan_, **server);
-  if (!applied) return Fail(std::move(applied.error()));
+  if (!applied) return Fail(WorthAnotherTry(std::move(applied.error())));
   core_->set_server(std::shared_ptr<llama_server::Server>(std::move(*server)), std::move(*applied));
   return {};
 }
