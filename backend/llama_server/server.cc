@@ -70,6 +70,12 @@ Result<StopReport> Server::Stop(std::chrono::milliseconds grace) {
 }
 
 Error Server::Explain(Error error, std::chrono::milliseconds wait) const {
+  // A whole answer, a silence or a failure of this side's own comes from no death that is yet to be
+  // seen.
+  const bool answered = error.code == ErrorCode::kServerError && error.http_status != 0;
+  if (answered || error.code == ErrorCode::kStalled || error.code == ErrorCode::kIo) {
+    wait = std::chrono::milliseconds{0};
+  }
   if (!MayComeFromDeath(error.code) || !WaitExited(wait)) return error;
   const std::string context = error.message.empty() ? std::string("llama-server ended")
                                                     : error.message + ": llama-server ended";

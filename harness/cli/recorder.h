@@ -72,12 +72,14 @@ class Recorder {
  private:
   void Work();
   void Process(FinishedRequest&& request);
+  [[nodiscard]] rocm::Error Explain(const rocm::Error& error);
 
   RunWriter& writer_;
   RunMetrics* const metrics_;
   const Target* target_ = nullptr;
   const std::vector<AnswerChecker>* checkers_ = nullptr;
   bool record_ = true;
+  rocm::TimePoint next_wait_{};  // for a death; of the worker alone
   bool keep_ids_ = false;
 
   mutable std::mutex mutex_;

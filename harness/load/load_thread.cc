@@ -102,7 +102,7 @@ class LoadThread::Loop {
     co_return end;
   }
 
-  // True when the server said anything at all.
+  // True when the server served it, be it in part.
   asio::awaitable<bool> RunOne(RequestKey key, PreparedRequest prepared,
                                std::optional<TimePoint> due, std::string* answer) {
     RequestInFlight request(state_, key, prepared);
@@ -124,9 +124,9 @@ class LoadThread::Loop {
     }
     request.Finish(std::move(end), due);
     if (answer != nullptr) *answer = request.done.record.text;
-    const bool spoke = request.done.record.first_byte_ns != 0;
+    const bool served = request.done.record.ok() || request.done.record.first_token_ns != 0;
     state_.input.on_finished(std::move(request.done));
-    co_return spoke;
+    co_return served;
   }
 
   asio::awaitable<void> ClosedStream(ClosedLoop loop, int stream) {
@@ -149,11 +149,12 @@ class LoadThread::Loop {
         history = std::move(prepared.messages);
         MarkStarted(Now());
         std::string answer;
-        const bool spoke =
+        const bool served =
             co_await RunOne(key, std::move(prepared), std::nullopt, turns > 1 ? &answer : nullptr);
         history.push_back({"assistant", std::move(answer)});
-        // Without a server every attempt fails within microseconds; records need no flood of that.
-        if (spoke) {
+        // Without a server, or with one that refuses, attempts fail within microseconds; records
+        // need no flood of that.
+        if (served) {
           backoff = kFirstBackoff;
         } else {
           co_await WaitUntil(Now() + backoff);
