@@ -95,6 +95,8 @@ void FaultRun::Run() {
     }
     if (injection.injected_ns == 0) break;  // interrupted before it came to that
     const bool refused = injection.policy_refused;
+    // Ctrl-C in the aftermath is no failed recovery.
+    if (context_.interrupted() && !refused && !FirstTokenAfter(injection)) break;
     NoteRecovery(context_, Place(round), plan_, injection);
     injections_.push_back(std::move(injection));
     if (refused) break;
@@ -183,6 +185,11 @@ void FaultRun::StrikeRunning(int round, Injection& injection) {
   ReleaseWatch release(context_.inventory.devices, before, watch);
   injection.struck = PassStruck(round, trigger);
   if (context_.interrupted() && trigger.struck_ns() == 0) return;
+  // It ended by itself, before the blow: that is no fault of ours to measure.
+  if (trigger.struck_ns() == 0 && !server_->target().alive()) {
+    context_.report.failure = ServerEnded(server_->target());
+    return;
+  }
   const bool idle = plan_.moment == FaultMoment::kIdle;
   const bool late = trigger.Strike();
   injection.injected_ns = trigger.struck_ns();

@@ -119,6 +119,54 @@ TEST(FullDisk, EndsTheRunAndKeepsWhatWasWritten) {
   }
 }
 
+constexpr char kShort[] = R"({
+  "schema": 1, "name": "short", "why": "Two requests.", "kind": "load", "timing": "unjudged",
+  "server": {"slots": 1, "context_per_slot": 256},
+  "workload": {"api": "native", "prompt": {"text": "Hello"}, "output_tokens": {"fixed": 4}},
+  "stages": [{"name": "timed", "closed_loop": {"concurrency": 1}, "requests": 2}]})";
+
+// Requests are there, but their summary is not: what cannot be read later has not passed.
+TEST(FullDisk, AfterTheLastRequestIsNoPass) {
+  const ScratchFolder whole;
+  const auto arguments = [](const ScratchFolder& folder) {
+    return std::vector<std::string>{
+        "run",    folder.Write("short.json", kShort), "--target", "mock", "--out", folder.At(""),
+        "--quiet"};
+  };
+  BenchProcess first(arguments(whole));
+  ASSERT_EQ(first.Wait(), 0) << first.err();
+  const std::string text = ReadAll(whole.RunFile());
+  const std::size_t summary = text.find(R"({"type":"summary")");
+  ASSERT_NE(summary, std::string::npos);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = summary + (text.find('\n', summary) - summary) / 2;
+  const ScratchFolder folder;
+  const auto again = arguments(folder);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  BenchProcess bench(again);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(bench.Wait(), 4) << bench.err();
+  EXPECT_THAT(bench.out(), ::testing::HasSubstr("cannot write to " + folder.RunFile()));
+}
+
+// A server that lives and refuses everything: each failure is recorded, and none waits for a death.
+TEST(Refusals, EndWithTheStage) {
+  const ScratchFolder folder;
+  const std::string faults =
+      folder.Write("faults.json", R"({"rules": [{"fault": {"type": "status", "code": 500}}]})");
+  std::string scenario = kShort;
+  scenario.replace(scenario.find("\"requests\": 2"), 13, "\"requests\": 400");
+  scenario.replace(scenario.find("\"concurrency\": 1"), 16, "\"concurrency\": 64");
+  BenchProcess bench({"run", folder.Write("s.json", scenario), "--target", "mock", "--out",
+                      folder.At(""), "--quiet", "--server-arg=--mock-faults",
+                      "--server-arg=" + faults});
+  // Fifty milliseconds for each would be twenty seconds.
+  EXPECT_EQ(bench.Wait(std::chrono::seconds(15)), 1) << bench.err();
+  EXPECT_EQ(OfType(ReadLines(folder.RunFile()), "request").size(), 400U);
+}
+
 TEST(Sigkill, AtRandomMomentsLosesAtMostTheLastLine) {
   std::mt19937 random(7);
   for (int i = 0; i < rocm::QuickOrFull(10, 200); ++i) {

@@ -47,10 +47,14 @@ rocm::Result<RunReport> Session::Run(const std::vector<Scenario>& scenarios) {
     if (context.over()) break;
   }
   RunReport report = std::move(context.report);
-  const auto lost = context.recorder.write_failure();
+  // Of summaries and verdicts too: a pass that is not in its file is none.
+  const auto lost = (*log)->writer().first_loss();
   report.end = JudgeRun(report, lost, context.interrupted());
   const auto written = (*log)->End(report.end);
-  if (!written && !lost) progress_.Say(fmt::format("rocm-bench: {}", written.error().message));
+  if (!written && !lost) {
+    report.end = JudgeRun(report, written.error(), context.interrupted());
+    progress_.Say(fmt::format("rocm-bench: {}", written.error().message));
+  }
   return report;
 }
 

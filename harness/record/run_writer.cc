@@ -140,6 +140,11 @@ std::int64_t RunWriter::lost_lines() const {
   return lost_lines_;
 }
 
+std::optional<rocm::Error> RunWriter::first_loss() const {
+  const std::lock_guard lock(mutex_);
+  return first_loss_;
+}
+
 rocm::Result<void> RunWriter::Append(std::string line, bool sync) {
   const bool request = line.starts_with(R"({"type":"request")");
   line += '\n';

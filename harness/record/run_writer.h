@@ -55,6 +55,8 @@ class RunWriter {
   [[nodiscard]] const std::string& run_id() const { return run_id_; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::int64_t lost_lines() const;
+  // Of any line, or of a sync; nothing where all is in the file.
+  [[nodiscard]] std::optional<rocm::Error> first_loss() const;
 
  private:
   RunWriter(RunWriterConfig config, std::string run_id, std::filesystem::path path,
