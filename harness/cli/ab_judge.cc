@@ -103,13 +103,13 @@ void ApplyErrorBound(const AbInput& input, const Line& line, Verdict& verdict) {
       fmt::format("; the instrument's error, up to {:.1f} %, is too large to compare", share * 100);
 }
 
-Verdict Missing(const Line& line) {
+Verdict Missing(const Line& line, bool loaded_elsewhere) {
   Verdict verdict;
   verdict.kind = VerdictKind::kComparison;
   verdict.metric = line.rounds.metric;
   // Nothing passes by having no samples. But what a load took belongs to the stage that follows
   // the load, and to no other.
-  const bool other_stage = IsLoadValue(line.rounds.metric) && line.lost == 0;
+  const bool other_stage = loaded_elsewhere && line.lost == 0;
   verdict.finding = other_stage ? Finding::kNotJudged : Finding::kFail;
   verdict.reason = other_stage ? fmt::format("no load went before this stage, so it has no {}",
                                              line.rounds.metric)
@@ -132,11 +132,18 @@ std::vector<Comparison> JudgeMetrics(const AbInput& input) {
   std::vector<MetricRounds> metrics;
   for (auto line = lines.begin(); line != empty.begin(); ++line) metrics.push_back(line->rounds);
   std::vector<Verdict> verdicts = JudgeComparison(metrics, Config(input));
+  const auto loaded_elsewhere = [&](const Line& line) {
+    return IsLoadValue(line.rounds.metric) &&
+           std::ranges::any_of(metrics, [&](const MetricRounds& other) {
+             return other.metric == line.rounds.metric;
+           });
+  };
   std::vector<Comparison> comparisons;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     Comparison comparison;
-    comparison.verdict = i < verdicts.size() ? std::move(verdicts[i]) : Missing(line);
+    comparison.verdict =
+        i < verdicts.size() ? std::move(verdicts[i]) : Missing(line, loaded_elsewhere(line));
     Verdict& verdict = comparison.verdict;
     verdict.stage = line.b->stage.name;
     if (i < verdicts.size()) {

@@ -117,12 +117,20 @@ TEST_F(AbJudge, RoundsInWhichOneSideCameToNothingFail) {
 TEST_F(AbJudge, WhatALoadTookBelongsToTheStageAfterIt) {
   Add(0, 10, 1.0);
   scenario_.ab->metrics = {"vram_of_load_bytes"};
-  EXPECT_EQ(Speed().verdict.finding, Finding::kNotJudged);
-  StageResult loaded = Round(10, 100);
-  loaded.judged->summary.values["vram_of_load_bytes"] = 1e9;
-  a_.Add(stage_, std::move(loaded));
-  b_.Add(stage_, Round(10, 100));
-  EXPECT_EQ(Speed().verdict.finding, Finding::kFail) << "one side alone";
+  EXPECT_EQ(Speed().verdict.finding, Finding::kFail) << "nobody knows it";
+  Stage first = stage_;
+  first.name = "after the load";
+  for (int round = 0; round < 10; ++round) {
+    for (VariantRounds* side : {&a_, &b_}) {
+      StageResult loaded = Round(round, 100);
+      loaded.judged->summary.values["vram_of_load_bytes"] = 1e9;
+      side->Add(first, std::move(loaded));
+    }
+  }
+  const auto comparisons = JudgeAb(input_);
+  EXPECT_EQ(comparisons[0].verdict.stage, "after the load");
+  EXPECT_EQ(comparisons[0].verdict.finding, Finding::kNoChange);
+  EXPECT_EQ(comparisons[1].verdict.finding, Finding::kNotJudged);
 }
 
 TEST_F(AbJudge, ARoundWithFailuresIsNeverSetAside) {
@@ -135,6 +143,15 @@ TEST_F(AbJudge, ARoundWithFailuresIsNeverSetAside) {
   stalled.judged->summary.requests_failed = 1;
   b_.Add(stage_, std::move(stalled));
   EXPECT_EQ(b_.Spoilt(), nullptr);
+  // Nor where the other side has them.
+  StageResult failing = Round(1, 100);
+  failing.judged->summary.requests_failed = 1;
+  a_.Add(stage_, std::move(failing));
+  stalled = Round(1, 20);
+  stalled.judged->gates = {gate};
+  b_.Add(stage_, std::move(stalled));
+  EXPECT_NE(b_.Spoilt(), nullptr);
+  EXPECT_EQ(b_.Spoilt(&a_), nullptr);
 }
 
 TEST_F(AbJudge, TooLargeAnInstrumentErrorIsInvalid) {

@@ -43,8 +43,10 @@ using Pairs = std::vector<Pair*>;
 int SpareRounds(int rounds) { return std::max(1, rounds / 5); }
 
 const VariantRounds::Gate* Spoilt(const Pair& pair) {
-  const auto* gate = pair.sides[0].rounds.Spoilt();
-  return gate != nullptr ? gate : pair.sides[1].rounds.Spoilt();
+  const VariantRounds& a = pair.sides[0].rounds;
+  const VariantRounds& b = pair.sides[1].rounds;
+  const auto* gate = a.Spoilt(&b);
+  return gate != nullptr ? gate : b.Spoilt(&a);
 }
 
 class AbRun {

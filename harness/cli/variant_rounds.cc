@@ -74,11 +74,11 @@ void VariantRounds::Add(const Stage& stage, StageResult&& result) {
   if (judged.saturation && !known) entry->saturation = judged.saturation;
 }
 
-const VariantRounds::Gate* VariantRounds::Spoilt() const {
+const VariantRounds::Gate* VariantRounds::Spoilt(const VariantRounds* other) const {
   for (const Entry& entry : entries_) {
     const auto gate = std::ranges::find_if(entry.gates, [&](const Gate& g) {
       return g.verdict.finding == Finding::kInvalid && IsTimingGate(g.verdict) &&
-             !HasFailures(g.round);
+             !HasFailures(g.round) && (other == nullptr || !other->HasFailures(g.round));
     });
     if (gate != entry.gates.end()) return &*gate;
   }

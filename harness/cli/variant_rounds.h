@@ -38,9 +38,9 @@ class VariantRounds {
   [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
 
   // A gate that failed on a time: the round's measurement is invalid, and another may be better.
-  // Counts that are wrong stay wrong, and so does a round with failed requests. Null where there is
-  // none.
-  [[nodiscard]] const Gate* Spoilt() const;
+  // Counts that are wrong stay wrong, and so does a round with failed requests, here or on the
+  // `other` side. Null where there is none.
+  [[nodiscard]] const Gate* Spoilt(const VariantRounds* other = nullptr) const;
   // Leaves out of all that is judged a round that another has replaced. Its requests stay in the
   // run file and its answers are judged; its gates become warnings.
   void SetAside(int round, int replaced_by);
