@@ -37,7 +37,7 @@ TEST_F(NvmlTest, ListsItsGpusBehindThoseOfAmd) {
   EXPECT_EQ(gpu.pci_address, "0000:41:00.0");
   EXPECT_EQ(gpu.memory_bytes, std::uint64_t{24576} << 20);
   EXPECT_EQ(ChooseDevice(inventory, Vendor::kNvidia)->uuid, "GPU-bbbb");
-  EXPECT_EQ(ChooseDevice(inventory, Vendor::kNvidia, "CUDA0")->uuid, "GPU-aaaa");
+  EXPECT_EQ(ChooseDevice(inventory, Vendor::kNvidia, "0")->uuid, "GPU-aaaa");
   EXPECT_EQ(ChooseDevice(inventory, Vendor::kAmd)->gfx_target, "gfx1101");
 }
 

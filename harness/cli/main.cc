@@ -1,14 +1,31 @@
 // SPDX-License-Identifier: EUPL-1.2
 #include <fmt/format.h>
+#include <sys/resource.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <exception>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/version.h"
 
+namespace {
+
+// Each stream is a descriptor, and a login shell allows a thousand.
+void AllowManyDescriptors() {
+  constexpr rlim_t kMany = 65'536;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kMany) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kMany);
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  AllowManyDescriptors();
   // Before any thread: see StopSignals.
   harness::StopSignals signals;
   harness::CommandContext context{.signals = signals, .argv = {argv, argv + argc}};

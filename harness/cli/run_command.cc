@@ -25,6 +25,16 @@
 namespace harness {
 namespace {
 
+// Run files are shared.
+std::vector<std::string> WithoutSecrets(std::vector<std::string> argv) {
+  constexpr std::string_view kFlag = "--api-key";
+  for (std::size_t i = 0; i < argv.size(); ++i) {
+    if (argv[i].starts_with("--api-key=")) argv[i] = "--api-key=***";
+    if (argv[i] == kFlag && i + 1 < argv.size()) argv[i + 1] = "***";
+  }
+  return argv;
+}
+
 struct RunArguments {
   RunOptions options;
   std::string model;
@@ -163,7 +173,7 @@ ExitCode Run(RunArguments& arguments, const CommandContext& context) {
     }
   }
   options.target = *std::move(target);
-  options.command = context.argv;
+  options.command = WithoutSecrets(context.argv);
   options.chunks = !arguments.no_chunks;
   auto calibration = LoadCalibration(arguments.calibration);
   if (!calibration) return Report(calibration.error());
