@@ -129,6 +129,15 @@ TEST(DevicesTest, TheNameComesFromLibdrmsTable) {
             "GPU-5b0f3a91c27d4e68 AMD Radeon RX 7800 XT (discrete, 16.0 GiB, 0000:03:00.0)");
 }
 
+TEST(DevicesTest, TheTableWritesRevisionsWithTwoDigits) {
+  FakeMachine machine;
+  auto card = FakeMachine::Rx7800Xt();
+  card.revision = 2;
+  machine.AddGpu(card);
+  machine.Write("/usr/share/libdrm/amdgpu.ids", "1.0.0\n747E,\t02,\tAMD Some Card\n");
+  EXPECT_EQ(Chosen(machine).name, "AMD Some Card");
+}
+
 TEST(DevicesTest, ATargetOfTheFutureIsJudgedByItsMemory) {
   FakeMachine machine;
   FakeMachine::Gpu gpu = FakeMachine::Rx7800Xt();

@@ -104,22 +104,33 @@ TEST(ReapOrphansTest, LeavesTheLivingAlone) {
   EXPECT_FALSE(test::Watched(family.child).AwaitEnd(std::chrono::milliseconds(0)));
 }
 
+// A family whose parent and child were killed; what the child had put into a session of its own
+// lives on.
+struct Escaped {
+  explicit Escaped(const std::string& runtime)
+      : family(runtime, {"leave-grandchild", "away", "stay"}),
+        child(family.child),
+        grandchild(test::PidIn(family.lines.Await("child: grandchild"))) {
+    EXPECT_TRUE(family.parent->Signal(SIGKILL));
+    EXPECT_TRUE(child.AwaitEnd());
+    EXPECT_TRUE(family.parent->WaitExited(test::kPatience));
+  }
+  Family family;
+  const test::Watched child;
+  const test::Watched grandchild;
+};
+
 // The parent-death signal reaches the child but not what a wrapper started in a session of its own.
 TEST(ReapOrphansTest, FindsWhatEscapedTheParentsDeath) {
   const TempDirectory dir;
-  Family family(dir.path(), {"leave-grandchild", "away", "stay"});
-  const test::Watched child(family.child);
-  const test::Watched grandchild(test::PidIn(family.lines.Await("child: grandchild")));
-  ASSERT_TRUE(family.parent->Signal(SIGKILL));
-  ASSERT_TRUE(child.AwaitEnd());
-  ASSERT_FALSE(grandchild.AwaitEnd(std::chrono::milliseconds(0)));
+  const Escaped escaped(dir.path());
+  ASSERT_FALSE(escaped.grandchild.AwaitEnd(std::chrono::milliseconds(0)));
   EXPECT_FALSE(fs::is_empty(dir.path()));
-  ASSERT_TRUE(family.parent->WaitExited(test::kPatience));
   const ReapReport report = ReapOrphans(dir.path());
   EXPECT_EQ(report.killed.size(), 1u);
   EXPECT_EQ(report.directories_removed, 1);
   EXPECT_THAT(report.problems, IsEmpty());
-  EXPECT_TRUE(grandchild.AwaitEnd());
+  EXPECT_TRUE(escaped.grandchild.AwaitEnd());
   EXPECT_TRUE(fs::is_empty(dir.path()));
 }
 
@@ -206,24 +217,19 @@ TEST(ReapOrphansTest, OutOfDescriptorsNothingIsTakenForDead) {
 TEST(ReapOrphansTest, OutOfDescriptorsWhatCouldNotBeKilledKeepsItsDirectory) {
   for (std::size_t free = 0; free < 8; ++free) {
     const TempDirectory dir;
-    Family family(dir.path(), {"leave-grandchild", "away", "stay"});
-    const test::Watched child(family.child);
-    const test::Watched grandchild(test::PidIn(family.lines.Await("child: grandchild")));
-    ASSERT_TRUE(family.parent->Signal(SIGKILL));
-    ASSERT_TRUE(child.AwaitEnd());
-    ASSERT_TRUE(family.parent->WaitExited(test::kPatience));
+    const Escaped escaped(dir.path());
     ReapReport report;
     {
       const FewDescriptors few(free);
       report = ReapOrphans(dir.path());
     }
-    if (!grandchild.AwaitEnd(std::chrono::milliseconds(0))) {
+    if (!escaped.grandchild.AwaitEnd(std::chrono::milliseconds(0))) {
       EXPECT_EQ(report.directories_removed, 0) << free;
       EXPECT_FALSE(fs::is_empty(dir.path())) << free;
     }
     // With descriptors again, the same folder is cleaned up.
     static_cast<void>(ReapOrphans(dir.path()));
-    EXPECT_TRUE(grandchild.AwaitEnd()) << free;
+    EXPECT_TRUE(escaped.grandchild.AwaitEnd()) << free;
     EXPECT_TRUE(fs::is_empty(dir.path())) << free;
   }
 }

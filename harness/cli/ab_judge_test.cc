@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/measure/distribution.h"
@@ -30,6 +32,14 @@ StageResult Round(int round, double rate, const std::string& text = "x") {
   record.text_sha256 = text;
   result.records.records = {record};
   return result;
+}
+
+Verdict FailedGate(std::string metric) {
+  Verdict gate;
+  gate.kind = VerdictKind::kGate;
+  gate.metric = std::move(metric);
+  gate.finding = Finding::kInvalid;
+  return gate;
 }
 
 class AbJudge : public ::testing::Test {
@@ -135,10 +145,7 @@ TEST_F(AbJudge, WhatALoadTookBelongsToTheStageAfterIt) {
 
 TEST_F(AbJudge, ARoundWithFailuresIsNeverSetAside) {
   StageResult stalled = Round(0, 20);
-  Verdict gate;
-  gate.kind = VerdictKind::kGate;
-  gate.metric = "schedule_lag_ms.p99";
-  gate.finding = Finding::kInvalid;
+  const Verdict gate = FailedGate("schedule_lag_ms.p99");
   stalled.judged->gates = {gate};
   stalled.judged->summary.requests_failed = 1;
   b_.Add(stage_, std::move(stalled));
@@ -187,10 +194,7 @@ TEST_F(AbJudge, RoundsThatWereNotMeasuredOnBothSidesCompareNothing) {
 TEST_F(AbJudge, ASpoiltRoundCountsUntilAnotherReplacedIt) {
   Add(0, 9, 1.0, 0.001);
   StageResult stalled = Round(9, 20);
-  Verdict gate;
-  gate.kind = VerdictKind::kGate;
-  gate.metric = "cached_requests";
-  gate.finding = Finding::kInvalid;
+  Verdict gate = FailedGate("cached_requests");
   stalled.judged->gates = {gate};
   a_.Add(stage_, Round(9, 100));
   b_.Add(stage_, std::move(stalled));

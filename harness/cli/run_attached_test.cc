@@ -139,6 +139,25 @@ TEST(Attached, WithoutUsageTheChunksAreCountedAndThatIsSaid) {
   }
 }
 
+// Run files are shared.
+TEST(Attached, TheKeyIsNotInTheRunFile) {
+  PlainServer server(true);
+  for (const std::vector<std::string>& key :
+       {std::vector<std::string>{"--api-key", "sesame"}, {"--api-key=sesame"}}) {
+    const ScratchFolder folder;
+    std::vector<std::string> arguments{"run",      folder.Write("plain.json", Scenario("chat")),
+                                       "--target", server.url(),
+                                       "--out",    folder.At(""),
+                                       "--quiet"};
+    arguments.insert(arguments.end(), key.begin(), key.end());
+    BenchProcess bench(arguments);
+    EXPECT_EQ(bench.Wait(), 0) << bench.err();
+    const std::string text = ReadAll(folder.RunFile());
+    EXPECT_THAT(text, ::testing::HasSubstr("--api-key"));
+    EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("sesame")));
+  }
+}
+
 TEST(Attached, WhatOnlyLlamaServerHasIsMarkedNotAvailable) {
   const PlainServer server(true);
   const Seen seen = RunPlain("chat", server.url());

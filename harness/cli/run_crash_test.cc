@@ -131,6 +131,19 @@ INSTANTIATE_TEST_SUITE_P(Kill, CrashAtEveryPhase,
                          ::testing::Values("load", "prefill", "decode", "idle"),
                          [](const auto& test) { return std::string(test.param); });
 
+// A server that dies by itself before the blow is no fault of ours: nothing is measured of it.
+TEST(Crash, ADeathBeforeTheBlowIsABackendFailure) {
+  const ScratchFolder folder;
+  json scenario = ReadScenario("ci/crash_idle.json");
+  const std::string faults = folder.Write("faults.json", R"({"rules": [{"when": {"requests": [1]},
+    "fault": {"type": "signal", "signal": "SEGV", "token": 3}}]})");
+  scenario["server"]["args"] = {"--mock-faults", faults};
+  const Crashes crashes = RunCrashes(scenario);
+  EXPECT_EQ(crashes.code, 3) << crashes.out << crashes.err;
+  EXPECT_EQ(crashes.events.count("fault_injected"), 0u);
+  EXPECT_EQ(crashes.lines.back()["status"], "partial");
+}
+
 class EverySignal : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
 TEST_P(EverySignal, AtEveryMoment) {

@@ -58,6 +58,13 @@ class Preflight : public ::testing::Test {
   const std::string mock_ = std::string(std::getenv("ROCM_TEST_BIN_DIR")) + "/mock-llama-server";
 };
 
+TEST_F(Preflight, ACheckOfTheChainModelWritesNothing) {
+  const std::string file = folder_.Write("kept.gguf", "somebody's model");
+  BenchProcess check({"synth", "--chain", "--check", file});
+  EXPECT_EQ(check.Wait(), 0) << check.err();
+  EXPECT_EQ(ReadAll(file), "somebody's model");
+}
+
 TEST_F(Preflight, ADeviceThatIsNotThere) {
   AddCards();
   const auto line = AllOf(HasSubstr("no device 'GPU-zzzz'; there are 0: GPU-aaaa NVIDIA Fake 8GB"),
