@@ -66,8 +66,6 @@ class Recorder {
   [[nodiscard]] StageRecords EndStage();
 
   [[nodiscard]] LiveStatistics live() const;
-  // The first time that the run file could not be written.
-  [[nodiscard]] std::optional<rocm::Error> write_failure() const;
 
  private:
   void Work();
@@ -89,7 +87,6 @@ class Recorder {
   bool quit_ = false;
   StageRecords stage_;
   std::vector<double> ttft_ms_;
-  std::optional<rocm::Error> write_failure_;
   std::thread worker_;
 };
 

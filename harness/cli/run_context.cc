@@ -26,7 +26,7 @@ void RunContext::CoolDown(std::chrono::milliseconds time) const {
 StageOrder RunContext::Order() {
   if (signals.hard().stop_requested()) return StageOrder::kCancel;
   // What is not kept need not be measured.
-  if (recorder.write_failure()) return StageOrder::kCancel;
+  if (log.writer().first_loss()) return StageOrder::kCancel;
   if (!interrupted()) return StageOrder::kRun;
   const rocm::TimePoint now = rocm::Now();
   if (!draining_since_) {

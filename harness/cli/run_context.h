@@ -48,7 +48,7 @@ class RunContext {
   // A failure, a signal or a run file that can no longer be written has ended the run: nothing more
   // is begun.
   [[nodiscard]] bool over() const {
-    return interrupted() || report.failure.has_value() || recorder.write_failure().has_value();
+    return interrupted() || report.failure.has_value() || log.writer().first_loss().has_value();
   }
   // Waits, or until a signal comes.
   void CoolDown(std::chrono::milliseconds time) const;
